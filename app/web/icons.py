@@ -1,0 +1,59 @@
+"""Icons: one short ``<use>`` into the cacheable sprite; a name that the sprite lacks raises while the page is made."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import segno
+from flask import Flask
+from markupsafe import Markup, escape
+
+from app.web.static_files import StaticFiles
+
+SPRITE = "icons.svg"
+_SYMBOL = re.compile(rb'<symbol id="([a-z0-9-]+)"')
+_BRANDS = {"wechat": "微信", "alipay": "支付宝"}
+
+
+class Icons:
+    """The symbols of the sprite, and the markup that shows one."""
+
+    def __init__(self, files: StaticFiles) -> None:
+        self._files = files
+        self._markup = lru_cache(maxsize=1024)(self._make)
+
+    def icon(self, name: str, cls: str = "") -> Markup:
+        """A lucide icon; the words beside it carry the meaning, so it is hidden from screen readers."""
+        return self._markup(self._files.get(SPRITE).url, name, f"ico {cls}".strip())
+
+    def brand(self, name: str, cls: str = "") -> Markup:
+        """The logo of a wallet, in the wallet's own colour."""
+        if name not in _BRANDS:
+            raise LookupError(f"no logo is called {name!r}; there are {', '.join(_BRANDS)}")
+        return self._markup(self._files.get(SPRITE).url, f"brand-{name}", f"ico ico-brand brand-{name} {cls}".strip())
+
+    def names(self) -> frozenset[str]:
+        return frozenset(found.decode() for found in _SYMBOL.findall(self._files.get(SPRITE).body))
+
+    def _make(self, sprite_url: str, name: str, cls: str) -> Markup:
+        if name not in self.names():
+            raise LookupError(f"no icon is called {name!r}; add it to app/assets/icons.txt and run npm run build")
+        return Markup(f'<svg class="{escape(cls)}" aria-hidden="true"><use href="{sprite_url}#{name}"/></svg>')
+
+
+@lru_cache(maxsize=256)
+def qr(text: str, label: str = "支付二维码") -> Markup:
+    """A QR code as inline SVG, black on the white square that the panel draws in both themes."""
+    code = segno.make(text, error="m", micro=False)
+    width = code.symbol_size(border=2)[0]
+    path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(code.matrix_iter(border=2)) for x, dark in enumerate(row) if dark)
+    return Markup(
+        f'<svg viewBox="0 0 {width} {width}" shape-rendering="crispEdges" role="img" aria-label="{escape(label)}">'
+        f'<path d="{path}" fill="#0b1620"/></svg>'
+    )
+
+
+def init_app(app: Flask) -> None:
+    icons = Icons(app.extensions["static_files"])
+    app.jinja_env.globals.update(icon=icons.icon, brand=icons.brand, qr=qr)
