@@ -1,6 +1,7 @@
-"""``ui``: every macro of templates/components as one Jinja global.
+"""What every template finds ready: ``ui`` (the macros of templates/components), icons, navigation, river, theme, area.
 
-A block that jinja2-fragments renders alone runs without the template's top-level imports; a global is there in any case.
+``ui`` is a global and not an import, because a block that jinja2-fragments renders alone runs without the
+template's top-level imports.
 """
 
 from __future__ import annotations
@@ -8,8 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, g
 from jinja2 import Environment, StrictUndefined
+
+from app.web import icons, river
+from app.web.navigation import NAVIGATION
+from app.web.security import theme
 
 
 class Components:
@@ -42,3 +47,6 @@ def init_app(app: Flask) -> None:
     environment.trim_blocks = True
     environment.lstrip_blocks = True
     environment.globals["ui"] = Components(environment, Path(app.root_path) / "templates" / "components")
+    environment.globals.update(navigation=NAVIGATION, river=river.flow, funnel=river.funnel, streams=river.streams)
+    icons.init_app(app)
+    app.context_processor(lambda: {"theme": theme(), "area": g.get("area", "site")})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import segno
 from flask import Flask
 from markupsafe import Markup, escape
 
-from app.web.static_files import StaticFiles
+from app.web.static_files import StaticFile, StaticFiles
 
 SPRITE = "icons.svg"
 _SYMBOL = re.compile(rb'<symbol id="([a-z0-9-]+)"')
@@ -19,22 +20,26 @@ _BRANDS = {"wechat": "微信", "alipay": "支付宝"}
 class Icons:
     """The symbols of the sprite, and the markup that shows one."""
 
-    def __init__(self, files: StaticFiles) -> None:
-        self._files = files
+    def __init__(self, files: Callable[[], StaticFiles]) -> None:
+        self._find_files = files
         self._markup = lru_cache(maxsize=1024)(self._make)
 
     def icon(self, name: str, cls: str = "") -> Markup:
         """A lucide icon; the words beside it carry the meaning, so it is hidden from screen readers."""
-        return self._markup(self._files.get(SPRITE).url, name, f"ico {cls}".strip())
+        return self._markup(self._sprite.url, name, f"ico {cls}".strip())
 
     def brand(self, name: str, cls: str = "") -> Markup:
         """The logo of a wallet, in the wallet's own colour."""
         if name not in _BRANDS:
             raise LookupError(f"no logo is called {name!r}; there are {', '.join(_BRANDS)}")
-        return self._markup(self._files.get(SPRITE).url, f"brand-{name}", f"ico ico-brand brand-{name} {cls}".strip())
+        return self._markup(self._sprite.url, f"brand-{name}", f"ico ico-brand brand-{name} {cls}".strip())
 
     def names(self) -> frozenset[str]:
-        return frozenset(found.decode() for found in _SYMBOL.findall(self._files.get(SPRITE).body))
+        return frozenset(found.decode() for found in _SYMBOL.findall(self._sprite.body))
+
+    @property
+    def _sprite(self) -> StaticFile:
+        return self._find_files().get(SPRITE)
 
     def _make(self, sprite_url: str, name: str, cls: str) -> Markup:
         if name not in self.names():
@@ -55,5 +60,5 @@ def qr(text: str, label: str = "支付二维码") -> Markup:
 
 
 def init_app(app: Flask) -> None:
-    icons = Icons(app.extensions["static_files"])
+    icons = Icons(lambda: app.extensions["static_files"])
     app.jinja_env.globals.update(icon=icons.icon, brand=icons.brand, qr=qr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Flask, request
+from flask import request
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Entry:
 
     @property
     def is_current(self) -> bool:
-        """The page itself or one below it; the root of an area (three slashes or fewer) only itself."""
+        """The page itself or one below it; the root of an area only itself."""
         here = request.path
         if self.path.endswith("/"):
             return here == self.path
@@ -54,6 +54,3 @@ CRM = [
 
 NAVIGATION = {"site": SITE, "center": CENTER, "admin": ADMIN, "crm": CRM}
 
-
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals["navigation"] = NAVIGATION
