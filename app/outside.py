@@ -1,0 +1,59 @@
+"""Which adapter stands behind which port, read off the settings."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.config import Settings
+from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_pay
+from app.notifications import send
+from app.payments import certificates, registry
+
+WECHATPAY_HOST = "https://api.mch.weixin.qq.com"
+ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
+
+
+def connect(app: Flask, settings: Settings) -> None:
+    registry.use({"wechat": _wechat_pay(settings), "alipay": _alipay(settings)} if settings.edition == "cloud" else {})
+    send.use(sms=_sms(settings), mail=_mail(settings))
+
+
+def _wechat_pay(settings: Settings) -> wechat_pay.WeChatPay:
+    return wechat_pay.WeChatPay(
+        wechat_pay.WeChatPaySettings(
+            gateway=settings.wechatpay_gateway or WECHATPAY_HOST,
+            mchid=settings.wechatpay_mchid,
+            appid=settings.wechatpay_appid,
+            serial_no=settings.wechatpay_serial_no,
+            private_key=settings.wechatpay_private_key,
+            apiv3_key=settings.wechatpay_apiv3_key,
+            public_key=settings.wechatpay_public_key or None,
+            public_key_id=settings.wechatpay_public_key_id or None,
+            notify_url=f"{settings.public_url}/pay/wechat/notify",
+            refund_notify_url=f"{settings.public_url}/pay/wechat/refund-notify",
+        ),
+        certificates.DatabaseCertificates("wechat"),
+    )
+
+
+def _alipay(settings: Settings) -> alipay.Alipay:
+    return alipay.Alipay(
+        alipay.AlipaySettings(
+            gateway=settings.alipay_gateway or ALIPAY_GATEWAY,
+            app_id=settings.alipay_app_id,
+            seller_id=settings.alipay_seller_id,
+            private_key=settings.alipay_private_key,
+            public_key=settings.alipay_public_key,
+            notify_url=f"{settings.public_url}/pay/alipay/notify",
+        )
+    )
+
+
+def _sms(settings: Settings) -> sms_sandbox.SandboxSms | send.NoProvider:
+    return sms_sandbox.SandboxSms() if settings.sandbox else send.NoProvider("SMS")
+
+
+def _mail(settings: Settings) -> mail_smtp.SmtpMail | mail_sandbox.SandboxMail | send.NoProvider:
+    if settings.smtp_url:
+        return mail_smtp.SmtpMail(settings.smtp_url, settings.mail_from)
+    return mail_sandbox.SandboxMail() if settings.sandbox else send.NoProvider("mail")

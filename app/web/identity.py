@@ -1,0 +1,70 @@
+"""Three kinds of identity that coexist in one browser: each area has a session cookie of its own (SPEC §3, Customers)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, request, session
+from flask.sessions import SecureCookieSessionInterface
+from flask_login import LoginManager, login_user, logout_user
+
+from app.core import tenancy
+
+# The first path segment decides; everything else shares the site's cookie, which carries a checkout.
+_AREAS = {"my": "person", "admin": "staff", "crm": "crm_user"}
+
+
+def area_of(path: str) -> str:
+    """The area a path belongs to: "my", "admin", "crm", "api", "sandbox" or "site"."""
+    first = path.lstrip("/").split("/", 1)[0]
+    return first if first in {*_AREAS, "api", "sandbox"} else "site"
+
+
+class AreaSessions(SecureCookieSessionInterface):
+    """Flask's signed cookie session, under another cookie name in each area."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        prefix = "__Host-" if app.config["SESSION_COOKIE_SECURE"] else ""
+        return f"{prefix}yk_{area_of(request.path)}"
+
+
+_loaders: dict[str, Callable[[str], Any]] = {}
+
+
+def register(kind: str, load: Callable[[str], Any]) -> None:
+    """Say how a person of ``kind`` is loaded by id; an inactive person loads as None."""
+    _loaders[kind] = load
+
+
+def load_identity(session_id: str) -> Any:
+    """The person of a session, or None if the session is another area's, ended, or the person is gone."""
+    kind, _, rest = session_id.partition(":")
+    person_id, _, epoch = rest.partition(":")
+    if _AREAS.get(area_of(request.path)) != kind or kind not in _loaders:
+        return None
+    if tenancy.current() is None:
+        tenancy.enter(tenancy.everyone("who is logged in"))
+    person = _loaders[kind](person_id)
+    return person if person is not None and str(person.session_epoch) == epoch else None
+
+
+def log_in(person: Any, *, remember: bool = False) -> None:
+    """Begin a new session for the person in the present area; what stood in the session before is dropped."""
+    session.clear()
+    session.permanent = remember
+    login_user(person)
+
+
+def log_out() -> None:
+    logout_user()
+    session.clear()
+
+
+def init_app(app: Flask) -> None:
+    app.session_interface = AreaSessions()
+    manager = LoginManager(app)
+    manager.session_protection = None  # it hashes IP and User-Agent; phones change networks all day
+    manager.user_loader(load_identity)
+
+

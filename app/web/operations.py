@@ -1,0 +1,109 @@
+"""What operations ask: request ids, access log, /healthz, /readyz, /metrics."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import redis
+import structlog
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from sqlalchemy import func, select, text
+
+from app.core import clock, events, tenancy
+from app.core.db import db, mark_reading, uuid7
+
+log = structlog.get_logger(__name__)
+operations = Blueprint("operations", __name__)
+
+HEARTBEAT_KEY = "yunke:worker:heartbeat"
+HEARTBEAT_STALE = 60  # seconds; the schedule beats every 10
+
+_registry = CollectorRegistry()
+_requests = Counter("yunke_requests", "Requests answered", ["method", "endpoint", "status"], registry=_registry)
+_seconds = Histogram("yunke_request_seconds", "Time to answer, seconds", ["endpoint"], registry=_registry)
+_tasks = Gauge("yunke_outbox_tasks", "Tasks of the outbox by state", ["state"], registry=_registry)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,40}")
+
+
+@operations.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """The process answers; nothing else is asked."""
+    return jsonify(status="ok")
+
+
+@operations.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """Database, queue and worker can take work; 503 names what can not."""
+    checks = {"database": _database_answers(), **_queue_answers()}
+    ready = all(value == "ok" for value in checks.values())
+    return jsonify(status="ok" if ready else "unready", checks=checks), 200 if ready else 503
+
+
+@operations.get("/metrics")
+def metrics() -> ResponseReturnValue:
+    tenancy.enter(tenancy.everyone("metrics"))
+    counts = db.session.execute(
+        select(events.Task.state, func.count()).where(events.Task.state != "done").group_by(events.Task.state)
+    )
+    found = dict(counts.tuples().all())
+    for state in ("waiting", "running", "failed"):
+        _tasks.labels(state).set(found.get(state, 0))
+    return Response(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _database_answers() -> str:
+    try:
+        db.session.execute(text("SELECT 1"))
+    except Exception as error:
+        log.warning("database_unready", error=type(error).__name__)
+        return "unreachable"
+    return "ok"
+
+
+def _queue_answers() -> dict[str, str]:
+    try:
+        beat = current_app.extensions["redis"].get(HEARTBEAT_KEY)
+    except redis.RedisError as error:
+        log.warning("queue_unready", error=type(error).__name__)
+        return {"queue": "unreachable", "worker": "unknown"}
+    if beat is None:
+        return {"queue": "ok", "worker": "silent"}
+    age = clock.now().timestamp() - float(beat)
+    return {"queue": "ok", "worker": "ok" if age < HEARTBEAT_STALE else "silent"}
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(operations)
+
+    @app.before_request
+    def _begin() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid7()
+        g.began = time.perf_counter()
+        events.request_id.set(g.request_id)
+        if request.blueprint == "operations":
+            mark_reading(True)
+
+    @app.after_request
+    def _finish(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        endpoint = request.endpoint or "none"
+        if endpoint == "static" or "began" not in g:
+            return response
+        seconds = time.perf_counter() - g.began
+        _requests.labels(request.method, endpoint, response.status_code).inc()
+        _seconds.labels(endpoint).observe(seconds)
+        if endpoint not in {"operations.healthz", "operations.readyz"}:
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                ms=round(seconds * 1000, 1),
+            )
+        return response

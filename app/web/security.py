@@ -1,0 +1,49 @@
+"""Headers that every answer bears: content security policy, framing, referrer, and the theme cookie's reading."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, g, request
+
+
+def csp_nonce() -> str:
+    """The nonce of this answer, for the rare inline script; made only when a template asks for it."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    return g.csp_nonce
+
+
+def allow_form_target(origin: str) -> None:
+    """Let forms of this answer lead to ``origin``: the cashier of a gateway."""
+    g.setdefault("form_targets", []).append(origin)
+
+
+def theme() -> str:
+    """The chosen theme, or "" for the one the reader's system prefers."""
+    return {"light": "yunke", "dark": "yunke-dark"}.get(request.cookies.get("theme", ""), "")
+
+
+def init_app(app: Flask, *, is_secure: bool) -> None:
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        script = f"'self' 'nonce-{g.csp_nonce}'" if "csp_nonce" in g else "'self'"
+        form = " ".join(["'self'", *g.get("form_targets", [])])
+        response.headers.setdefault(
+            "Content-Security-Policy",
+            f"default-src 'none'; script-src {script}; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+            f"connect-src 'self'; manifest-src 'self'; form-action {form}; frame-src 'self'; frame-ancestors 'none'; "
+            "base-uri 'none'; object-src 'none'",
+        )
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if is_secure:
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        if "Cache-Control" not in response.headers and response.mimetype == "text/html":
+            response.headers["Cache-Control"] = "no-store" if g.get("area") not in {None, "site"} else "no-cache"
+        return response
+
+    app.jinja_env.globals["csp_nonce"] = csp_nonce

@@ -1,0 +1,149 @@
+"""What a job is: a name, a queue, a number of tries, and a function that bears running twice.
+
+A task of the outbox names its job. ``run_task`` claims the task's row, runs the job, and marks the row done *in the
+job's own transaction*, so that a killed worker, a lost queue or a second delivery changes nothing twice. A job that
+speaks to the outside (``outside=True``) gets no transaction around it: its verb opens short ones itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import or_, update
+
+from app.core import clock, events, tenancy
+from app.core.db import db, uuid7
+from app.core.events import Task
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=60)  # a running task whose worker is silent for so long is taken up again
+BACK_OFF = (2, 5, 15, 60, 300, 900, 3600)  # seconds until the next try
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    name: str
+    queue: str
+    tries: int
+    outside: bool
+    function: Callable[..., Any]
+
+
+class GiveUp(Exception):
+    """Raised by a job that no further try can help; a person must look."""
+
+
+_jobs: dict[str, Job] = {}
+
+
+def job(queue: str, *, tries: int = 8, outside: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function as the job ``<module>.<function>``; its parameters are taken from the event by name."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        name = f"{function.__module__.removeprefix('jobs.')}.{function.__name__}"
+        _jobs[name] = Job(name, queue, tries, outside, function)
+        return function
+
+    return register
+
+
+def find(name: str) -> Job:
+    return _jobs[name]
+
+
+def registered() -> dict[str, Job]:
+    return dict(_jobs)
+
+
+def run_task(task_id: str) -> str:
+    """Carry out one task if it is due; gives what became of it: "done", "retry", "failed" or "not ours"."""
+    run_id = uuid7()
+    task = _claim(task_id, run_id)
+    if task is None:
+        return "not ours"
+    events.request_id.set(task.request_id)
+    found = find(task.job)
+    try:
+        with structlog.contextvars.bound_contextvars(task=task.id, job=task.job, attempt=task.attempts):
+            if found.outside:
+                found.function(**_fitting(found.function, task.arguments))
+                with tenancy.scope(tenancy.everyone("finish a task")):
+                    _finish(task.id, run_id)
+            else:
+                with tenancy.scope(tenancy.everyone(f"job {task.job}")):
+                    found.function(**_fitting(found.function, task.arguments))
+                    _finish(task.id, run_id)
+            log.info("task_done")
+        return "done"
+    except _LostClaim:
+        log.warning("task_taken_over", task=task_id, job=task.job)
+        return "not ours"
+    except Exception as error:
+        return _set_back(task, run_id, found, error)
+    finally:
+        db.session.rollback()
+        tenancy.leave()
+
+
+class _LostClaim(Exception):
+    """Another worker took the task up because this one was too slow; what this one did is rolled back."""
+
+
+def _claim(task_id: str, run_id: str) -> Task | None:
+    now = clock.now()
+    with tenancy.scope(tenancy.everyone("claim a task")) as session:
+        claimed = session.execute(
+            update(Task)
+            .where(Task.id == task_id, Task.state.in_(("waiting", "running")), or_(Task.state == "waiting", Task.due_at <= now))
+            .values(state="running", run_id=run_id, attempts=Task.attempts + 1, due_at=now + LEASE)
+            .execution_options(synchronize_session=False)
+        )
+        if claimed.rowcount != 1:  # type: ignore[attr-defined]
+            return None
+        task = session.get_one(Task, task_id)
+        session.expunge(task)
+        return task
+
+
+def _finish(task_id: str, run_id: str) -> None:
+    db.session.flush()
+    finished = db.session.execute(
+        update(Task)
+        .where(Task.id == task_id, Task.run_id == run_id, Task.state == "running")
+        .values(state="done", finished_at=clock.now(), last_error=None)
+        .execution_options(synchronize_session=False)
+    )
+    if finished.rowcount != 1:  # type: ignore[attr-defined]
+        raise _LostClaim(task_id)
+
+
+def _set_back(task: Task, run_id: str, found: Job, error: Exception) -> str:
+    last = isinstance(error, GiveUp) or task.attempts >= found.tries
+    delay = BACK_OFF[min(task.attempts, len(BACK_OFF)) - 1]
+    log.warning("task_failed", task=task.id, job=task.job, attempt=task.attempts, last=last, exc_info=error)
+    with tenancy.scope(tenancy.everyone("set a task back")) as session:
+        session.execute(
+            update(Task)
+            .where(Task.id == task.id, Task.run_id == run_id, Task.state == "running")
+            .values(
+                state="failed" if last else "waiting",
+                due_at=clock.now() + timedelta(seconds=delay),
+                last_error=f"{type(error).__name__}: {error}"[:2000],
+            )
+            .execution_options(synchronize_session=False)
+        )
+        if last:
+            events.record("task.failed", task.id, job=task.job)
+    return "failed" if last else "retry"
+
+
+def _fitting(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Of the event's payload, what the job's parameters name."""
+    wanted = inspect.signature(function).parameters
+    return {name: value for name, value in arguments.items() if name in wanted}

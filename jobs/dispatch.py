@@ -1,0 +1,51 @@
+"""Outbox → queue: tasks are put into RQ right after the commit, and again by the schedule if the queue lost them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from flask import current_app
+from redis import Redis
+from rq import Queue
+from sqlalchemy import select
+
+from app.core import clock, tenancy
+from app.core.db import reading
+from app.core.events import Task
+from jobs import base
+
+log = structlog.get_logger(__name__)
+
+# Most urgent first: a worker empties them in this order.
+QUEUES = ("payments", "provisioning", "notifications", "bulk")
+
+_BATCH = 500
+_GRACE = timedelta(seconds=3)  # a task this fresh was put into the queue by its own commit
+
+
+def enqueue(tasks: list[tuple[str, str]], *, connection: Redis | None = None) -> None:
+    """Put (task id, job name) pairs into their queues. Twice is harmless: the task's row is claimed once."""
+    redis = connection or current_app.extensions["redis"]
+    with redis.pipeline() as pipe:
+        for task_id, job_name in tasks:
+            queue = Queue(base.find(job_name).queue, connection=redis)
+            queue.enqueue_call(
+                "jobs.worker.carry_out", args=(task_id,), result_ttl=0, failure_ttl=0, ttl=3600, timeout=300, pipeline=pipe
+            )
+        pipe.execute()
+
+
+def enqueue_due() -> int:
+    """Queue every task that is due and was not carried out; the schedule rings this every few seconds."""
+    now = clock.now()
+    with reading(), tenancy.scope(tenancy.everyone("find due tasks")) as session:
+        due = session.execute(
+            select(Task.id, Task.job)
+            .where(Task.state.in_(("waiting", "running")), Task.due_at <= now - _GRACE)
+            .order_by(Task.due_at)
+            .limit(_BATCH)
+        ).tuples().all()
+    if due:
+        enqueue([(task_id, job) for task_id, job in due])
+    return len(due)

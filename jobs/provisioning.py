@@ -1,0 +1,3 @@
+"""Delivery jobs: three lines and a domain verb."""
+
+from __future__ import annotations
