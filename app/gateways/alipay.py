@@ -90,17 +90,19 @@ class AlipaySettings:
     private_key: str = field(repr=False)  # of the application
     public_key: str = field(repr=False)  # Alipay's, not the application's
     notify_url: str
+    # Where calls go when that is not where the browser goes: the sandbox has its cashier in the product's own web
+    # process, and a web process that calls itself waits for itself when all its threads do so at once.
+    calls: str = ""
 
 
 class Alipay(PaymentGateway):
     """Built without touching keys or network; the SDK is made on first use, and may be shared by threads."""
 
     name = "alipay"
+    starts_offline = True
     title = "支付宝"
 
-    def __init__(
-        self, settings: AlipaySettings, now: Callable[[], datetime] = clock.now, limits: Limits = Limits()
-    ):
+    def __init__(self, settings: AlipaySettings, now: Callable[[], datetime] = clock.now, limits: Limits = Limits()):
         self._settings = settings
         self._now = now
         self._limits = limits
@@ -135,7 +137,7 @@ class Alipay(PaymentGateway):
         return _answered(lambda: _queried(answer, attempt_no))
 
     def close(self, attempt_no: str) -> TradeState:
-        """UNKNOWN_TRADE is no close: nobody logged in yet, and the open cashier page can still be paid until it expires."""
+        """UNKNOWN_TRADE is no close: nobody logged in yet, and an open cashier page can be paid until it expires."""
         try:
             answer = self._sdk.api_alipay_trade_close(out_trade_no=_own_number(attempt_no))
         except GatewayRefused as refusal:
@@ -148,7 +150,7 @@ class Alipay(PaymentGateway):
         return TradeState.CLOSED
 
     def refund(self, request: RefundRequest) -> GatewayRefund:
-        """Ask for a refund; asking again with the same number gives the same one, and PROCESSING until it is queried."""
+        """Ask for a refund; asking again with the same number gives the same one, PROCESSING until it is queried."""
         answer = self._sdk.api_alipay_trade_refund(
             refund_amount=yuan_text(request.amount),
             out_trade_no=_own_number(request.attempt_no),
@@ -250,7 +252,7 @@ class _Sdk(_AliPay):  # type: ignore[misc]
             alipay_public_key_string=rsa_keys.public_pem(self._their_key),
             sign_type="RSA2",
         )
-        self._gateway = settings.gateway
+        self._gateway = settings.calls or settings.gateway
 
     def build_body(self, method: str, biz_content: Mapping[str, Any] | None = None, **extra: Any) -> dict[str, Any]:
         """The SDK takes the time from the zone of the process; the gateway reads Beijing time."""
@@ -312,7 +314,9 @@ def _wrong_forms(settings: AlipaySettings) -> list[str]:
     if not re.fullmatch(r"[0-9]{16,32}", settings.app_id):
         wrong.append("ALIPAY_APP_ID must be the 16 digits of the application.")
     if not re.fullmatch(r"2088[0-9]{12}", settings.seller_id):
-        wrong.append("ALIPAY_SELLER_ID must be the 16 digits beginning with 2088 of the account that receives the money.")
+        wrong.append(
+            "ALIPAY_SELLER_ID must be the 16 digits beginning with 2088 of the account that receives the money."
+        )
     return wrong
 
 
@@ -344,7 +348,9 @@ def _wrong_keys(settings: AlipaySettings) -> list[str]:
     if not rsa_keys.holds(own.public_key(), b"self-test", sample):
         return ["ALIPAY_PRIVATE_KEY does not sign what its own public half verifies."]
     if rsa_keys.holds(theirs, b"self-test", sample):
-        return ["ALIPAY_PUBLIC_KEY is your application's own public key; it must be Alipay's, shown beside it (支付宝公钥)."]
+        return [
+            "ALIPAY_PUBLIC_KEY is your application's own public key; it must be Alipay's, shown beside it (支付宝公钥)."
+        ]
     return []
 
 
@@ -395,7 +401,7 @@ def _expect(text: str, at: int, sign: str) -> int:
 
 
 def _unsigned(node: Mapping[str, Any]) -> GatewayDown | GatewayRefused:
-    """Only the gateway's own refusals come unsigned (an unknown app_id); of the business we believe signed words alone."""
+    """Only the gateway's own refusals come unsigned (an unknown app_id); of the business we believe signed words."""
     if node.get("code") in _GATEWAY_LEVEL:
         return _refusal(node)
     return GatewayDown("an answer without a signature")
@@ -411,7 +417,9 @@ def _business(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusal(node: Mapping[str, Any]) -> GatewayRefused:
-    words = [word for word in (node.get("sub_code"), node.get("code")) if isinstance(word, str) and _TOKEN.fullmatch(word)]
+    words = [
+        word for word in (node.get("sub_code"), node.get("code")) if isinstance(word, str) and _TOKEN.fullmatch(word)
+    ]
     message = node.get("sub_msg")
     return GatewayRefused(words[0] if words else "UNKNOWN", message[:200] if isinstance(message, str) else "")
 
@@ -446,7 +454,7 @@ def _state(trade: Mapping[str, Any], *, was_paid: bool) -> TradeState:
 
 
 def _refunded(answer: Mapping[str, Any], request: RefundRequest) -> GatewayRefund:
-    """`fund_change` Y alone says that money moved now; `refund_fee` is the sum of all refunds of the trade, not this one."""
+    """`fund_change` Y alone says that money moved now; `refund_fee` is the sum of all refunds of the trade."""
     _insist_on_number(answer, request.attempt_no)
     raw = json.dumps(answer, ensure_ascii=False)
     if answer.get("fund_change") != "Y":
@@ -504,7 +512,7 @@ def _refund_notice(notice_id: str, kind: str, form: Mapping[str, str], raw: str)
 
 
 def _form(body: bytes) -> dict[str, str]:
-    """The fields of a notification; a name that comes twice is refused: the signature and we might read different ones."""
+    """The fields of a notification; a name that comes twice is refused: we and the signature might read two values."""
     try:
         pairs = parse_qsl(
             body.decode("ascii"),

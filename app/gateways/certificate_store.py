@@ -47,4 +47,4 @@ class FileCertificateStore:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".certificates-")
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write("\n".join(certificate.strip() for certificate in certificates) + "\n")
-        os.replace(name, self._path)
+        Path(name).replace(self._path)

@@ -36,7 +36,9 @@ class Reply:
     body: bytes
 
 
-def exchange(method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", limits: Limits = Limits()) -> Reply:
+def exchange(
+    method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", limits: Limits = Limits()
+) -> Reply:
     """Send one request and read the whole answer; raises GatewayDown and nothing else.
 
     Redirects are not followed (a signed request must not travel on), ``.netrc`` is not read (it would replace our
@@ -58,7 +60,13 @@ def exchange(method: str, url: str, *, headers: Mapping[str, str], body: bytes =
                 verify=os.environ.get("REQUESTS_CA_BUNDLE") or True,
             ) as response:
                 return Reply(response.status_code, response.headers, _read(response, deadline))
-    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+    except (
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        http.client.HTTPException,
+        OSError,
+        ValueError,
+    ) as error:
         # The text of these errors may quote the address with its query; the kind of error is enough.
         raise GatewayDown(f"no usable answer ({type(error).__name__})") from None
 

@@ -76,7 +76,9 @@ _START_FIELDS = {Channel.NATIVE: "code_url", Channel.H5: "h5_url", Channel.JSAPI
 # Two spellings of one code live side by side in the documents.
 _ONE_SPELLING = {"ORDERPAID": "ORDER_PAID", "ORDERNOTEXIST": "ORDER_NOT_EXIST", "ORDERCLOSED": "ORDER_CLOSED"}
 _ASK_AGAIN = {"SYSTEM_ERROR", "SYSTEMERROR", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"}
-_NUMBER = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)  # of ours: `|`, `*`, `@` are signed raw by the SDK and sent quoted
+_NUMBER = re.compile(
+    r"[0-9A-Za-z_-]{1,64}", re.ASCII
+)  # of ours: `|`, `*`, `@` are signed raw by the SDK and sent quoted
 _TOKEN = re.compile(r"[\x21-\x7e]{1,64}")  # numbers and ids of theirs
 _NOT_STORED = {"not_stored", "unavailable"}
 _NO_MORE: Mapping[str, x509.Certificate] = MappingProxyType({})
@@ -102,6 +104,7 @@ class WeChatPay(PaymentGateway):
     """Built without touching keys or network; the SDK is made on first use, and may be shared by threads."""
 
     name = "wechat"
+    starts_offline = False
     title = "微信支付"
 
     def __init__(
@@ -160,7 +163,9 @@ class WeChatPay(PaymentGateway):
             # Without an address of its own the SDK silently takes the one for payments.
             notify_url=self._settings.refund_notify_url,
         )
-        return self._answered(lambda: _as_asked(_refund(answer, "status", request.refund_no, request.attempt_no), request))
+        return self._answered(
+            lambda: _as_asked(_refund(answer, "status", request.refund_no, request.attempt_no), request)
+        )
 
     def query_refund(self, refund_no: str, attempt_no: str) -> GatewayRefund:
         try:
@@ -253,7 +258,12 @@ class WeChatPay(PaymentGateway):
 
     def _call_up(self, prepay_id: str) -> dict[str, str]:
         """The parameters of getBrandWCPayRequest ("JSAPI call-up"); signType is said but not signed."""
-        parts = [self._settings.appid, str(int(self._now().timestamp())), secrets.token_hex(16), f"prepay_id={prepay_id}"]
+        parts = [
+            self._settings.appid,
+            str(int(self._now().timestamp())),
+            secrets.token_hex(16),
+            f"prepay_id={prepay_id}",
+        ]
         return {
             **dict(zip(("appId", "timeStamp", "nonceStr", "package"), parts, strict=True)),
             "signType": "RSA",
@@ -279,7 +289,13 @@ class WeChatPay(PaymentGateway):
             return GatewayPayment(number, state, raw=raw)
         amount, currency = _amount(trade)
         return GatewayPayment(
-            number, state, _token(trade, "transaction_id"), amount, currency, parse_rfc3339(trade.get("success_time")), raw
+            number,
+            state,
+            _token(trade, "transaction_id"),
+            amount,
+            currency,
+            parse_rfc3339(trade.get("success_time")),
+            raw,
         )
 
     def _insist_on_recipient(self, resource: Mapping[str, Any], *names: str) -> None:
@@ -343,11 +359,13 @@ class _Trust:
             self._looked_at = time.monotonic()
             try:
                 self._certificates = _by_serial(self._store.load())
-            except Exception as error:  # whatever keeps certificates; without them a notice is refused and comes again
+            except Exception as error:  # noqa: BLE001 - whatever keeps them: the notice is refused and comes again
                 log.warning("wechat_certificates_unreadable", error=type(error).__name__)
 
-    def insist(self, headers: Mapping[str, str], body: bytes, now: datetime, more: Mapping[str, x509.Certificate] = _NO_MORE) -> None:
-        """Raise NoticeRefused unless ``headers`` bear a fresh signature over ``body`` by a key we hold (or ``more``)."""
+    def insist(
+        self, headers: Mapping[str, str], body: bytes, now: datetime, more: Mapping[str, x509.Certificate] = _NO_MORE
+    ) -> None:
+        """Raise NoticeRefused unless ``headers`` bear a fresh signature over ``body`` by a key we hold or ``more``."""
         stamp, nonce, serial, signature = _signature_headers(headers)
         if signature.startswith("WECHATPAY/SIGNTEST/"):
             raise NoticeRefused("signtest_probe")
@@ -566,7 +584,9 @@ def _wrong_keys(settings: WeChatPaySettings) -> list[str]:
     except rsa_keys.KeyUnusable as error:
         return [f"WECHATPAY_PUBLIC_KEY: {error}."]
     if rsa_keys.holds(theirs, b"self-test", rsa_keys.sign(own, b"self-test")):
-        return ["WECHATPAY_PUBLIC_KEY is your own merchant key; it must be the WeChat Pay public key of the merchant platform."]
+        return [
+            "WECHATPAY_PUBLIC_KEY is your own merchant key; it must be the WeChat Pay public key shown beside its id."
+        ]
     return []
 
 
@@ -599,8 +619,10 @@ def _answer_object(reply: Reply) -> dict[str, Any]:
         raise GatewayDown("the answer is no JSON object") from error
 
 
-def _refund(resource: Mapping[str, Any], status_name: str, refund_no: str | None, attempt_no: str | None) -> GatewayRefund:
-    """Translate a refund: the API says ``status``, the notice ``refund_status``; the numbers are what we asked about."""
+def _refund(
+    resource: Mapping[str, Any], status_name: str, refund_no: str | None, attempt_no: str | None
+) -> GatewayRefund:
+    """Translate a refund: the API says ``status``, the notice ``refund_status``; the numbers are what we asked."""
     number, attempt = _token(resource, "out_refund_no"), _token(resource, "out_trade_no")
     if refund_no not in (None, number) or attempt_no not in (None, attempt):
         raise ValueError("another refund")
@@ -693,7 +715,7 @@ def _by_serial(pems: list[str]) -> dict[str, x509.Certificate]:
             certificate = x509.load_pem_x509_certificate(pem.encode())
             if isinstance(certificate.public_key(), RSAPublicKey):
                 found[_serial_of(certificate)] = certificate
-        except Exception as error:  # cryptography raises ValueError and kinds of its own
+        except Exception as error:  # noqa: BLE001 - cryptography raises ValueError and kinds of its own
             log.warning("wechat_certificate_unreadable", error=type(error).__name__)
     return found
 

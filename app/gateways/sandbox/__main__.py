@@ -1,4 +1,4 @@
-"""Run the sandbox gateways: ``python -m app.gateways.sandbox``. Settings come from the environment like the product's."""
+"""Run the sandbox gateways: ``python -m app.gateways.sandbox``. The settings are the product's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.gateways.sandbox.server import open_and_serve
 def main() -> int:
     settings = config.load()
     if not settings.sandbox:
-        print("The sandbox is off: set SANDBOX=1 to try the product with local gateways.", file=sys.stderr)
+        sys.stderr.write("The sandbox is off: set SANDBOX=1 to try the product with local gateways.\n")
         return 2
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=settings.sandbox_port, help="loopback port (SANDBOX_PORT)")

@@ -1,4 +1,4 @@
-"""Alipay's gateway.do as its documents describe it, the gateway's side: calls, the cashier's rules, and notifications."""
+"""Alipay's gateway.do as its documents describe it, the gateway's side: calls, cashier, notifications."""
 
 from __future__ import annotations
 
@@ -176,7 +176,9 @@ class AlipayCounterpart:
 
     def _refund_words(self, trade: Trade, refund: Refund) -> dict[str, str]:
         """What tells a refund apart; ``refund_fee`` is the sum so far."""
-        done = [other for other in self._books.list_refunds(trade) if other.id <= refund.id and other.state == "success"]
+        done = [
+            other for other in self._books.list_refunds(trade) if other.id <= refund.id and other.state == "success"
+        ]
         moment = beijing(refund.succeeded_at or refund.created_at)
         return {
             "out_biz_no": refund.out_refund_no,
@@ -188,7 +190,7 @@ class AlipayCounterpart:
 
     def _query(self, content: Mapping[str, Any]) -> dict[str, Any]:
         trade = self._wanted(content)
-        found = {
+        found: dict[str, Any] = {
             "trade_no": trade.transaction_no,
             "out_trade_no": trade.out_trade_no,
             "buyer_logon_id": "san***@sandbox.com",
@@ -364,7 +366,9 @@ _MESSAGES = {"40001": "Missing Required Arguments", "40002": "Invalid Arguments"
 
 def form_of(request: WireRequest) -> dict[str, str]:
     """Query and form count together; what is said twice is what was said last."""
-    pairs = parse_qsl(request.query, keep_blank_values=True) + parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    pairs = parse_qsl(request.query, keep_blank_values=True) + parse_qsl(
+        request.body.decode("utf-8", "replace"), keep_blank_values=True
+    )
     return dict(pairs)
 
 
@@ -379,7 +383,8 @@ def mistake_page(refusal: Refusal) -> WireAnswer:
     """How the real gateway shows a merchant's mistake to the buyer: 200, GBK, no further help."""
     text = (
         '<html><head><meta charset="GBK"><title>支付宝 - 网上支付 安全快速！</title></head><body>'
-        f"<h1>调试错误，请回到请求来源地，重新发起请求。</h1><p>错误代码 {refusal.sub_code.removeprefix('isv.')}</p></body></html>"
+        "<h1>调试错误，请回到请求来源地，重新发起请求。</h1>"
+        f"<p>错误代码 {refusal.sub_code.removeprefix('isv.')}</p></body></html>"
     )
     return WireAnswer(200, text.encode("gbk", "replace"), {"Content-Type": "text/html;charset=GBK"})
 

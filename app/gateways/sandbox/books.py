@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from app.gateways.sandbox import store
 from app.gateways.sandbox.switches import Callbacks, Switches
@@ -107,7 +107,7 @@ class Books:
     # Trades
 
     def find(self, gateway: str, **by: Any) -> Trade | None:
-        """The trade with this ``out_trade_no``, ``transaction_no`` or ``token``; old unpaid WeChat orders are closed on sight."""
+        """The trade with this ``out_trade_no``, ``transaction_no`` or ``token``; what is over is closed on sight."""
         table = store.trades
         wanted = select(table).where(table.c.gateway == gateway)
         for name, value in by.items():
@@ -134,7 +134,12 @@ class Books:
         gateway, number = values["gateway"], values["out_trade_no"]
         now = self.clock()
         row = {"attach": "", "openid": "", "return_url": "", "signed_with": "certificate", "expires_at": None} | values
-        row |= {"state": "unpaid", "created_at": now, "token_made_at": now, "transaction_no": self._transaction_no(gateway)}
+        row |= {
+            "state": "unpaid",
+            "created_at": now,
+            "token_made_at": now,
+            "transaction_no": self._transaction_no(gateway),
+        }
         table = store.trades
         mine = (table.c.gateway == gateway) & (table.c.out_trade_no == number)
         with self.store.writing() as connection:
@@ -170,7 +175,9 @@ class Books:
                 .values(state="paid", paid_fen=trade.total_fen if paid_fen is None else paid_fen, paid_at=self.clock())
             ).rowcount
             if changed:
-                paid = _trade(connection, connection.execute(select(table).where(table.c.id == trade.id)).mappings().one())
+                paid = _trade(
+                    connection, connection.execute(select(table).where(table.c.id == trade.id)).mappings().one()
+                )
                 self._announce(connection, paid, "payment", None, callbacks)
             return bool(changed)
 
@@ -207,7 +214,12 @@ class Books:
         now = self.clock()
         at_once = trade.gateway == "alipay"
         row = {"reason": "", "notify_url": "", "parameters": ""} | values
-        row |= {"trade_id": trade.id, "gateway": trade.gateway, "refund_no": self._refund_no(trade.gateway), "created_at": now}
+        row |= {
+            "trade_id": trade.id,
+            "gateway": trade.gateway,
+            "refund_no": self._refund_no(trade.gateway),
+            "created_at": now,
+        }
         row |= {"state": "processing", "outcome": "success" if at_once else self._switches.refund_outcome}
         row["settles_at"] = now if at_once else now + REFUND_TIME / self.speed_up
         table = store.refunds
@@ -274,16 +286,20 @@ class Books:
 
     def _settle_refunds(self, connection: Connection) -> None:
         table, now = store.refunds, self.clock()
-        due = connection.execute(
-            select(table).where(table.c.state == "processing", table.c.settles_at <= now)
-        ).mappings().all()
+        due = (
+            connection.execute(select(table).where(table.c.state == "processing", table.c.settles_at <= now))
+            .mappings()
+            .all()
+        )
         for row in due:
             done = now if row["outcome"] == "success" else None
             connection.execute(
                 update(table).where(table.c.id == row["id"]).values(state=row["outcome"], succeeded_at=done)
             )
             refund = Refund(**{**row, "state": row["outcome"], "succeeded_at": done})
-            found = connection.execute(select(store.trades).where(store.trades.c.id == row["trade_id"])).mappings().one()
+            found = (
+                connection.execute(select(store.trades).where(store.trades.c.id == row["trade_id"])).mappings().one()
+            )
             self._announce(connection, _trade(connection, found), "refund", refund, None)
 
     def _expire(self, connection: Connection) -> None:
@@ -328,7 +344,7 @@ def beijing(moment: float) -> datetime:
     return datetime.fromtimestamp(moment, UTC).astimezone(BEIJING)
 
 
-def _trade(connection: Connection, row: Mapping[str, Any]) -> Trade:
+def _trade(connection: Connection, row: RowMapping) -> Trade:
     table = store.refunds
     sums = connection.execute(
         select(
@@ -336,7 +352,7 @@ def _trade(connection: Connection, row: Mapping[str, Any]) -> Trade:
             func.coalesce(func.sum(table.c.fen).filter(table.c.state != "closed"), 0),
         ).where(table.c.trade_id == row["id"])
     ).one()
-    return Trade(**row, refunded_fen=int(sums[0]), asked_back_fen=int(sums[1]))
+    return Trade(**dict(row), refunded_fen=int(sums[0]), asked_back_fen=int(sums[1]))
 
 
 def _copy(delivery: Delivery, now: float) -> dict[str, Any]:

@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0  # seconds a merchant has to answer
 LEASE = 30.0  # seconds after which a delivery whose carrier died is due again
 HANDS = 8
-# Seconds between one sending and the next. WeChat Pay: 15s/15s/30s/3m/10m/20m/30m x3/60m/3h x3/6h x2; Alipay: 4m/10m/10m/1h/2h/6h/15h.
+# Seconds between one sending and the next, as documented: 15s/15s/30s/3m/10m/20m/30m/30m/30m/60m/3h/3h/3h/6h/6h and
+# 4m/10m/10m/1h/2h/6h/15h.
 WAITS = {
     "wechat": (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600),
     "alipay": (240, 600, 600, 3600, 7200, 21600, 54000),
@@ -107,7 +108,7 @@ class Courier:
         return trade, next((refund for refund in self._books.list_refunds(trade) if refund.id == refund_id), None)
 
     def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int | None, bytes]:
-        """Status and beginning of the answer; (None, why) when there was none. A redirect is not followed: it is no answer."""
+        """Status and beginning of the answer; (None, why) when there was none. A redirect is not followed."""
         try:
             with requests.Session() as session:
                 session.trust_env = False

@@ -34,7 +34,9 @@ class Inbox:
         """Keep an SMS; the same ``message_id`` again changes nothing. Gives the provider's id."""
         return self._keep(message_id, kind="sms", recipient=to, text=text, template=template)
 
-    def deliver_mail(self, message_id: str, to: str, subject: str, text: str, html: str = "", template: str = "") -> str:
+    def deliver_mail(
+        self, message_id: str, to: str, subject: str, text: str, html: str = "", template: str = ""
+    ) -> str:
         """Keep an e-mail; the same ``message_id`` again changes nothing. Gives the provider's id."""
         return self._keep(
             message_id, kind="mail", recipient=to, subject=subject, text=text, html=html, template=template

@@ -55,7 +55,9 @@ class Wire:
             order = self._sandbox.alipay.cashier_order(form)
         except Refusal as refusal:
             return mistake_page(refusal)
-        return WireAnswer(200, f"{order.out_trade_no} {order.yuan}".encode(), {"Content-Type": "text/plain; charset=utf-8"})
+        return WireAnswer(
+            200, f"{order.out_trade_no} {order.yuan}".encode(), {"Content-Type": "text/plain; charset=utf-8"}
+        )
 
 
 def under_fault(
@@ -96,7 +98,9 @@ def _wrongly_signed(answer: WireAnswer) -> WireAnswer:
         signature = answer.headers["Wechatpay-Signature"]
         return WireAnswer(answer.status, answer.body, {**answer.headers, "Wechatpay-Signature": _turned(signature)})
     head, mark, rest = answer.body.rpartition(b'"sign":"')
-    return WireAnswer(answer.status, head + mark + _turned(rest.decode()).encode() if mark else answer.body, answer.headers)
+    return WireAnswer(
+        answer.status, head + mark + _turned(rest.decode()).encode() if mark else answer.body, answer.headers
+    )
 
 
 def _turned(signature: str) -> str:

@@ -1,4 +1,4 @@
-"""What a tester may bend: faults of the gateways, the fate of notices and refunds. Kept in the store, so all processes agree."""
+"""What a tester may bend: faults of the gateways, the fate of notices and refunds; all processes see the same."""
 
 from __future__ import annotations
 

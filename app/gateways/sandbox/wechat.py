@@ -1,4 +1,4 @@
-"""WeChat Pay API v3 as its documents describe it, the gateway's side: strict about what comes in, exact in what goes out."""
+"""WeChat Pay API v3 as its documents describe it, the gateway's side: strict in, exact out."""
 
 from __future__ import annotations
 
@@ -87,7 +87,11 @@ class WeChatCounterpart:
 
     def answer(self, request: WireRequest) -> WireAnswer:
         """What the gateway answers. Unknown paths are 404 and wrong methods 405, both empty; a 4xx is never signed."""
-        matching = [(method, found, act) for method, pattern, act in self._routes if (found := re.fullmatch(pattern, request.path))]
+        matching = [
+            (method, found, act)
+            for method, pattern, act in self._routes
+            if (found := re.fullmatch(pattern, request.path))
+        ]
         if not matching:
             return WireAnswer(404)
         for method, found, act in matching:
@@ -103,7 +107,9 @@ class WeChatCounterpart:
         except Refusal as refusal:
             words = {"code": refusal.code, "message": refusal.message}
             return WireAnswer(refusal.status, _json(words), {"Content-Type": "application/json; charset=utf-8"})
-        return WireAnswer(answer.status, answer.body, {**answer.headers, **self._signature(answer.body, call.signed_with)})
+        return WireAnswer(
+            answer.status, answer.body, {**answer.headers, **self._signature(answer.body, call.signed_with)}
+        )
 
     # Who calls
 
@@ -113,7 +119,10 @@ class WeChatCounterpart:
         items = dict(_AUTHORIZATION.findall(rest))
         if scheme != SCHEMA or len(items) != 5:
             raise Refusal(401, "SIGN_ERROR", "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
-        if not items["timestamp"].isdigit() or abs(self._now().timestamp() - int(items["timestamp"])) > STALE.total_seconds():
+        if (
+            not items["timestamp"].isdigit()
+            or abs(self._now().timestamp() - int(items["timestamp"])) > STALE.total_seconds()
+        ):
             raise Refusal(401, "SIGN_ERROR", "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟")
         if items["mchid"] != self._keys.mchid:
             raise Refusal(401, "SIGN_ERROR", "商户号不存在")
@@ -162,7 +171,9 @@ class WeChatCounterpart:
         self._check_expiry(order.get("time_expire"))
         if channel == "jsapi" and not _inner(order, "payer", "openid"):
             raise _parameter("缺少参数payer.openid")
-        if channel == "h5" and not (_inner(order, "scene_info", "payer_client_ip") and _inner(order, "scene_info", "h5_info", "type")):
+        if channel == "h5" and not (
+            _inner(order, "scene_info", "payer_client_ip") and _inner(order, "scene_info", "h5_info", "type")
+        ):
             raise _parameter("缺少参数scene_info")
 
     def _check_expiry(self, text: object) -> None:
