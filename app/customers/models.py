@@ -59,6 +59,7 @@ class SmsCode(db.Model, Identified):  # type: ignore[name-defined]
     )
 
     phone_index: Mapped[str] = mapped_column(String(40))
+    phone: Mapped[str | None] = mapped_column(EncryptedText)  # to send it to; wiped with the code
     purpose: Mapped[str] = mapped_column(String(20))
     code: Mapped[str | None] = mapped_column(EncryptedText)
     address: Mapped[str] = mapped_column(String(45), default="")
@@ -98,5 +99,3 @@ class LoginToken(db.Model, Identified):  # type: ignore[name-defined]
     subject_id: Mapped[str] = mapped_column(String(36))
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
-
-
