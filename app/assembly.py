@@ -23,6 +23,7 @@ from app import config
 from app.catalog import models as _catalog  # noqa: F401
 from app.config import ROOT, Settings
 from app.core import crypto, events, logs, states  # noqa: F401
+from app.core import db as core_db
 from app.core.db import db
 from app.crm.access import models as _crm_access
 from app.crm.customers import models as _crm_customers  # noqa: F401
@@ -63,19 +64,19 @@ def assemble(settings: Settings | None = None) -> Flask:
 
 def _with_sandbox_gateways(settings: Settings) -> Settings:
     """Fill in the local counterparts for whatever gateway has no settings of its own (SPEC §2, Sandbox)."""
-    from app.gateways.sandbox.keys import ensure_keys
+    from app.gateways.sandbox.keys import ALIPAY_VARIABLES, WECHATPAY_VARIABLES, ensure_keys
+    from app.provisioning.keys import ensure_license_key
 
-    made = ensure_keys(settings.instance_path)
-    given: dict[str, str] = {}
-    if not settings.wechatpay_gateway:
-        given |= {name.lower(): value for name, value in made.items() if name.startswith("WECHATPAY_")}
-        given["wechatpay_gateway"] = f"http://127.0.0.1:{settings.sandbox_port}"
-    if not settings.alipay_gateway:
-        given |= {name.lower(): value for name, value in made.items() if name.startswith("ALIPAY_")}
-        given["alipay_gateway"] = f"{settings.public_url}/sandbox/alipay/gateway.do"
+    given = {name: str(getattr(settings, name.lower())) for name in (*WECHATPAY_VARIABLES, *ALIPAY_VARIABLES)}
+    made: dict[str, object] = {
+        name.lower(): value
+        for name, value in ensure_keys(
+            settings.instance_path, public_url=settings.public_url, sandbox_port=settings.sandbox_port, given=given
+        ).items()
+    }
     if not settings.license_private_key:
-        given["license_private_key"] = made["LICENSE_PRIVATE_KEY"]
-    return settings.model_copy(update=given)
+        made["license_private_key"] = ensure_license_key(settings.instance_path)
+    return settings.model_copy(update=made)
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -120,7 +121,7 @@ def _set_up_templates(app: Flask, settings: Settings) -> None:
 
 
 def _set_up_extensions(app: Flask, settings: Settings) -> None:
-    db.init_app(app)
+    core_db.init_app(app)
     migrate.init_app(app, db)
     csrf.init_app(app)
     Htmx(app)

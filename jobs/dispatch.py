@@ -45,7 +45,7 @@ def enqueue_due() -> int:
             .where(Task.state.in_(("waiting", "running")), Task.due_at <= now - _GRACE)
             .order_by(Task.due_at)
             .limit(_BATCH)
-        ).tuples().all()
+        ).all()
     if due:
         enqueue([(task_id, job) for task_id, job in due])
     return len(due)

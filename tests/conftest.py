@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,9 @@ from app import create_app
 from app.config import load
 from app.core import clock, events, tenancy
 from app.core.db import db, mark_reading
+from app.gateways.sandbox import Sandbox
+from app.gateways.sandbox.keys import ensure_keys
+from app.gateways.sandbox.server import make_wire_server
 from jobs import base
 
 
@@ -48,12 +53,17 @@ def worker_name(request: pytest.FixtureRequest) -> str:
 def app(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Iterator[Flask]:
     """The whole product with sandbox gateways, on the database that TEST_DATABASE_URL names (default: SQLite)."""
     instance = tmp_path_factory.mktemp("instance")
+    port = free_port()
+    gateways = {name.lower(): value for name, value in ensure_keys(instance).items()}
+    gateways |= {"wechatpay_gateway": f"http://127.0.0.1:{port}", "alipay_gateway": f"http://127.0.0.1:{port}/gateway.do"}
     url = database_of_this_worker(os.environ.get("TEST_DATABASE_URL", ""), worker_name)
     settings = load(
         _env_file=None,
         instance_path=instance,
         database_url=url,
         sandbox=True,
+        sandbox_port=port,
+        **gateways,
         password_rounds=4,
         log_format="console",
         redis_url="redis://127.0.0.1:1/0",
@@ -68,6 +78,28 @@ def app(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Iterator[
         db.session.remove()
         for engine in db.engines.values():
             engine.dispose()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def wire(app: Flask) -> Iterator[Sandbox]:
+    """The sandbox gateways' wires, listening where the application's adapters look for them."""
+    settings = app.extensions["settings"]
+    sandbox = Sandbox.open(settings.instance_path, public_url=settings.public_url)
+    stop = threading.Event()
+    server = make_wire_server(sandbox, settings.sandbox_port, stop)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield sandbox
+    stop.set()
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=5)
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 _held: ContextVar[datetime | None] = ContextVar("held_clock", default=None)
+_held_for_all: datetime | None = None
 
 
 def now() -> datetime:
     """The present moment, aware, in UTC."""
-    return _held.get() or datetime.now(UTC)
+    return _held.get() or _held_for_all or datetime.now(UTC)
 
 
 def today() -> date:
@@ -29,10 +30,14 @@ def end_of_day(day: date) -> datetime:
 
 
 @contextmanager
-def held(moment: datetime) -> Iterator[None]:
-    """Hold the clock of this thread at ``moment`` (aware)."""
-    token = _held.set(moment.astimezone(UTC))
+def held(moment: datetime, *, for_all_threads: bool = False) -> Iterator[None]:
+    """Hold the clock at ``moment`` (aware), for this thread or for the whole process."""
+    global _held_for_all
+    before, token = _held_for_all, _held.set(moment.astimezone(UTC))
+    if for_all_threads:
+        _held_for_all = moment.astimezone(UTC)
     try:
         yield
     finally:
+        _held_for_all = before
         _held.reset(token)

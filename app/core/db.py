@@ -11,8 +11,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import uuid_utils
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, Numeric, String, event
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, Numeric, String, event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
@@ -152,22 +153,28 @@ def unit_of_work() -> Iterator[Session]:
         raise
 
 
-@event.listens_for(Engine, "connect")
-def _prepare_connection(dbapi_connection: Any, _record: Any) -> None:
-    if isinstance(dbapi_connection, sqlite3.Connection):
-        # The driver's own transaction handling begins too late for BEGIN IMMEDIATE; see _begin below.
-        dbapi_connection.isolation_level = None
-        cursor = dbapi_connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=20000")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        # WAL with NORMAL survives a killed process; after a power cut the gateway sweep finds the last payments again.
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
+def init_app(app: Flask) -> None:
+    """Bind the database to the application and prepare SQLite's connections."""
+    db.init_app(app)
+    with app.app_context():
+        for engine in db.engines.values():
+            if engine.dialect.name == "sqlite":
+                event.listen(engine, "connect", _prepare_sqlite)
+                event.listen(engine, "begin", _begin_sqlite)
 
 
-@event.listens_for(Engine, "begin")
-def _begin(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        # A transaction that reads first and writes later may lose its snapshot; writers take the lock at once.
-        connection.exec_driver_sql("BEGIN" if _reading.get() else "BEGIN IMMEDIATE")
+def _prepare_sqlite(dbapi_connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own transaction handling begins too late for BEGIN IMMEDIATE; see _begin_sqlite.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=20000")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # WAL with NORMAL survives a killed process; after a power cut the gateway sweep finds the last payments again.
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later may lose its snapshot; writers take the lock at once.
+    connection.exec_driver_sql("BEGIN" if _reading.get() else "BEGIN IMMEDIATE")

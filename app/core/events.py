@@ -17,7 +17,7 @@ from sqlalchemy import ForeignKey, Index, Integer, String, Text, event, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core import clock
-from app.core.db import Identified, db
+from app.core.db import Identified, db, uuid7
 
 log = structlog.get_logger(__name__)
 
@@ -78,11 +78,14 @@ def record(name: str, subject_id: str, *, actor: str = "system", delay_until: da
     ``payload`` holds ids and plain values only; each job gets ``subject_id`` and what of it fits its parameters.
     """
     session = db.session()
-    happened = Event(name=name, subject_id=subject_id, payload=payload, actor=actor, request_id=request_id.get())
+    happened = Event(
+        id=uuid7(), name=name, subject_id=subject_id, payload=payload, actor=actor, request_id=request_id.get()
+    )
     session.add(happened)
-    session.flush([happened])
+    session.flush()
     for job in _subscriptions.get(name, []):
         task = Task(
+            id=uuid7(),
             event_id=happened.id,
             job=job,
             arguments={"subject_id": subject_id, **payload},
@@ -90,9 +93,9 @@ def record(name: str, subject_id: str, *, actor: str = "system", delay_until: da
             request_id=request_id.get(),
         )
         session.add(task)
-        session.flush([task])
         if delay_until is None:
             session.info.setdefault("fresh_tasks", []).append((task.id, job))
+    session.flush()
     return happened
 
 

@@ -33,7 +33,7 @@ def ask_open_attempts() -> int:
                 .order_by(Payment.ask_at)
                 .limit(_BATCH)
             )
-            .tuples()
+            
             .all()
         )
     down: set[str] = set()

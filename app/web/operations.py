@@ -50,7 +50,7 @@ def metrics() -> ResponseReturnValue:
     counts = db.session.execute(
         select(events.Task.state, func.count()).where(events.Task.state != "done").group_by(events.Task.state)
     )
-    found = dict(counts.tuples().all())
+    found = dict(counts.all())
     for state in ("waiting", "running", "failed"):
         _tasks.labels(state).set(found.get(state, 0))
     return Response(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,43 @@
+"""Alembic's entry: migrations run against the database of the Flask application that Flask-Migrate hands over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import Connection
+
+database = current_app.extensions["migrate"].db
+options: dict[str, Any] = {
+    **current_app.extensions["migrate"].configure_args,
+    "target_metadata": database.metadata,
+}
+
+
+def render_item(kind: str, item: object, autogen: Any) -> str | bool:
+    """Write our own column types by their short names."""
+    module = type(item).__module__
+    if kind == "type" and module.startswith("app.core."):
+        autogen.imports.add(f"from {module} import {type(item).__name__}")
+        return f"{type(item).__name__}()"
+    return False
+
+
+def run(connection: Connection) -> None:
+    context.configure(connection=connection, render_item=render_item, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    context.configure(url=str(database.engine.url), literal_binds=True, render_item=render_item, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    given = context.config.attributes.get("connection")
+    if given is not None:
+        run(given)
+    else:
+        with database.engine.connect() as opened:
+            run(opened)

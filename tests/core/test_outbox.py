@@ -1,0 +1,138 @@
+"""Events, tasks and jobs: what happened is owed until it is done, once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.core import clock, events, tenancy
+from app.core.db import db, unit_of_work
+from app.core.events import Task
+from jobs import base
+
+
+@pytest.fixture
+def jobs_for(monkeypatch):
+    """Register jobs of the test's own and let them listen to ``thing.happened``."""
+
+    def register(function, **options):
+        base.job("bulk", **options)(function)
+        name = f"{function.__module__}.{function.__name__}"
+        monkeypatch.setitem(events._subscriptions, "thing.happened", [name])
+        return name
+
+    yield register
+    for name in [name for name in base.registered() if "test_outbox" in name]:
+        del base._jobs[name]
+
+
+def the_task() -> Task:
+    with tenancy.scope(tenancy.everyone("look")) as session:
+        return session.scalars(db.select(Task)).one()
+
+
+def test_a_rolled_back_verb_owes_nothing(app, jobs_for, work):
+    with pytest.raises(RuntimeError), unit_of_work():
+        events.record("thing.happened", "1")
+        raise RuntimeError("the verb failed")
+
+    assert work() == []
+
+
+def test_a_job_gets_the_subject_and_what_it_names(app, jobs_for, work):
+    seen = []
+
+    def listen(subject_id, colour):
+        seen.append((subject_id, colour))
+
+    jobs_for(listen)
+    with unit_of_work():
+        events.record("thing.happened", "42", colour="blue", weight=3)
+
+    assert work() == ["done"]
+    assert seen == [("42", "blue")]
+
+
+def test_a_task_delivered_twice_by_the_queue_runs_once(app, jobs_for, work):
+    seen = []
+
+    def listen(subject_id):
+        seen.append(subject_id)
+
+    jobs_for(listen)
+    with unit_of_work():
+        events.record("thing.happened", "42")
+    task = the_task()
+
+    assert [base.run_task(task.id), base.run_task(task.id)] == ["done", "not ours"]
+    assert seen == ["42"]
+
+
+def test_a_failed_job_leaves_nothing_and_is_tried_again_later(app, jobs_for, work):
+    def listen(subject_id):
+        db.session.add(Task(event_id=subject_id, job="half", arguments={}))
+        raise RuntimeError("the provider is down")
+
+    jobs_for(listen)
+    with unit_of_work():
+        event = events.record("thing.happened", "1")
+        event_id = event.id
+    assert work() == ["retry"]
+
+    task = the_task()
+
+    assert (task.state, task.attempts, task.event_id) == ("waiting", 1, event_id)
+    assert "the provider is down" in task.last_error
+    assert task.due_at > clock.now()
+
+
+def test_after_the_last_try_staff_is_told_and_may_start_it_again(app, jobs_for, work):
+    def listen():
+        raise RuntimeError("never")
+
+    jobs_for(listen, tries=2)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+    task = the_task()
+    base.run_task(task.id)
+    assert base.run_task(task.id) == "failed"
+
+    with unit_of_work():
+        first, second = events.retry(task.id, actor="staff"), events.retry(task.id, actor="staff")
+
+    assert (first, second) == (True, False)
+    with tenancy.scope(tenancy.everyone("look")) as session:
+        names = set(session.scalars(db.select(events.Event.name)))
+    assert {"task.failed", "task.retried"} <= names
+
+
+def test_a_task_of_a_killed_worker_is_taken_up_when_its_lease_is_over(app, jobs_for):
+    seen = []
+
+    def listen(subject_id):
+        seen.append(subject_id)
+
+    jobs_for(listen)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+    task = the_task()
+    assert base._claim(task.id, "the worker that was killed") is not None
+
+    too_early = base.run_task(task.id)
+    with clock.held(clock.now() + base.LEASE + timedelta(seconds=1)):
+        after = base.run_task(task.id)
+
+    assert (too_early, after, seen) == ("not ours", "done", ["1"])
+
+
+def test_a_worker_that_was_overtaken_rolls_its_work_back(app, jobs_for):
+    def listen(subject_id):
+        db.session.execute(db.update(Task).values(run_id="another worker"))
+
+    jobs_for(listen)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+
+    assert base.run_task(the_task().id) == "not ours"
+    assert the_task().state == "running"
