@@ -1,0 +1,27 @@
+"""What search engines ask for."""
+
+from __future__ import annotations
+
+from flask import Response, current_app
+
+from app.blueprints.site import area
+
+PUBLIC = ("/", "/product", "/pricing", "/terms", "/privacy")
+PRIVATE = ("/my/", "/admin/", "/crm/", "/checkout/", "/pay/", "/api/", "/sandbox/")
+
+
+@area.get("/robots.txt")
+def robots() -> Response:
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in PRIVATE), f"Sitemap: {_origin()}/sitemap.xml"]
+    return Response("\n".join(lines) + "\n", mimetype="text/plain")
+
+
+@area.get("/sitemap.xml")
+def sitemap() -> Response:
+    places = "".join(f"<url><loc>{_origin()}{path}</loc></url>" for path in PUBLIC)
+    xml = f'<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</urlset>'
+    return Response(xml, mimetype="application/xml")
+
+
+def _origin() -> str:
+    return current_app.extensions["settings"].public_url
