@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.config import Settings
+from app.config import ROOT, Settings
+from app.crm.access.home import Home
 from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_pay
-from app.notifications import send
+from app.notifications import purchase, send
 from app.payments import certificates, registry
+from app.provisioning import certificates as license_certificates
+from app.provisioning import downloads, ports, releases, tenants
 
 WECHATPAY_HOST = "https://api.mch.weixin.qq.com"
 ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
@@ -16,6 +19,12 @@ ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
 def connect(app: Flask, settings: Settings) -> None:
     registry.use({"wechat": _wechat_pay(settings), "alipay": _alipay(settings)} if settings.edition == "cloud" else {})
     send.use(sms=_sms(settings), mail=_mail(settings))
+    purchase.use_public_url(settings.public_url)
+    ports.use(Home())
+    tenants.configure(first_password=settings.tenant_admin_password)
+    license_certificates.use_key(settings.license_private_key)
+    downloads.use_secret(settings.secret_key)
+    releases.use_folders(kept_in=settings.instance_path / "releases", source=ROOT)
 
 
 def _wechat_pay(settings: Settings) -> wechat_pay.WeChatPay:
