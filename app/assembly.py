@@ -126,7 +126,7 @@ def _set_up_extensions(app: Flask, settings: Settings) -> None:
     csrf.init_app(app)
     Htmx(app)
     app.extensions["redis"] = redis.Redis.from_url(
-        settings.redis_url, socket_connect_timeout=2, socket_timeout=480, health_check_interval=30
+        settings.redis_url, socket_connect_timeout=2, socket_timeout=3, health_check_interval=30
     )
     operations.init_app(app)
     security.init_app(app, is_secure=settings.is_secure)

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, event, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, SessionTransaction, mapped_column
 
 from app.core import clock
 from app.core.db import Identified, db, uuid7
@@ -118,6 +118,8 @@ def retry(task_id: str, *, actor: str) -> bool:
 
 @event.listens_for(Session, "after_commit")
 def _tell(session: Session) -> None:
+    if session.in_nested_transaction():
+        return  # a released savepoint is no commit: nobody else can see the tasks yet
     fresh = session.info.pop("fresh_tasks", [])
     if fresh and _wake is not None:
         try:
@@ -128,8 +130,9 @@ def _tell(session: Session) -> None:
 
 
 @event.listens_for(Session, "after_soft_rollback")
-def _forget(session: Session, _previous: Any) -> None:
-    session.info.pop("fresh_tasks", None)
+def _forget(session: Session, previous: SessionTransaction) -> None:
+    if not previous.nested:
+        session.info.pop("fresh_tasks", None)
 
 
 __all__ = ["Event", "Task", "on_commit", "record", "request_id", "retry", "subscribe"]

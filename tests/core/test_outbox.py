@@ -136,3 +136,35 @@ def test_a_worker_that_was_overtaken_rolls_its_work_back(app, jobs_for):
 
     assert base.run_task(the_task().id) == "not ours"
     assert the_task().state == "running"
+
+
+def test_the_queue_is_told_after_the_commit_and_not_at_a_savepoint(app, jobs_for):
+    told = []
+    jobs_for(_listen)
+    events.on_commit(told.extend)
+
+    with unit_of_work() as session:
+        with session.begin_nested():
+            events.record("thing.happened", "1")
+        at_savepoint = list(told)
+    events.on_commit(None)
+
+    assert at_savepoint == []
+    assert [name for _, name in told] == [f"{_listen.__module__}._listen"]
+
+
+def _listen(subject_id):
+    return subject_id
+
+
+def test_a_queue_that_is_down_costs_nothing_but_a_moment(app, jobs_for, work):
+    def broken(_tasks):
+        raise ConnectionError("the queue is down")
+
+    jobs_for(_listen)
+    events.on_commit(broken)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+    events.on_commit(None)
+
+    assert work() == ["done"]
