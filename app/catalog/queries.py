@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-from sqlalchemy import event, inspect, select
+from sqlalchemy import Select, event, inspect, select
 from sqlalchemy.orm import Session
 
 from app.catalog.models import Duration, Package
@@ -31,11 +31,7 @@ def packages(product_type: str) -> list[Package]:
     """The packages on sale of ``saas`` or ``private``, in the order of the price page. Read-only copies."""
     return _remembered(
         f"packages:{product_type}",
-        lambda: list(
-            db.session.scalars(
-                select(Package).where(Package.product_type == product_type, Package.active.is_(True)).order_by(Package.position)
-            )
-        ),
+        lambda: list(db.session.scalars(_on_sale().where(Package.product_type == product_type))),
     )
 
 
@@ -55,6 +51,10 @@ def durations() -> list[Duration]:
 def forget() -> None:
     """Read the catalogue from the database next time."""
     _kept.rows.clear()
+
+
+def _on_sale() -> Select[tuple[Package]]:
+    return select(Package).where(Package.active.is_(True)).order_by(Package.position)
 
 
 def _remembered(key: str, read: Callable[[], list[T]]) -> list[T]:

@@ -1,4 +1,4 @@
-"""The catalogue as the seed has it (P §1.2, §1.3, §3.1, §5.2); staff edit it later, shipping it again changes nothing."""
+"""The catalogue as the seed has it (P §1.2, §1.3, §3.1, §5.2); staff edit it later, shipping again changes nothing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _FREE_UPGRADES = 12  # months of maintenance that a private licence brings (P §
 
 def ship_catalogue() -> None:
     """Write the packages and durations that are not there yet; what staff changed stays as it is."""
-    there = set(db.session.execute(select(Package.product_type, Package.code)).tuples())
+    there = set(db.session.execute(select(Package.product_type, Package.code)))
     for position, values in enumerate(PACKAGES, start=1):
         if (values["product_type"], values["code"]) not in there:
             months = _FREE_UPGRADES if values["product_type"] == "private" else 0

@@ -1,4 +1,4 @@
-"""Codes that prove a phone (SPEC §3): six digits, five minutes, once, five tries, and nobody's phone bombed at our cost.
+"""Codes that prove a phone (SPEC §3): six digits, five minutes, once, five tries, nobody's phone bombed at our cost.
 
 Two requests for one phone are told apart by the row of its 60-second pause, which the first of them holds until its
 transaction ends; the caps of an hour and a day are counted behind that lock in the codes really sent, over a sliding
@@ -86,7 +86,7 @@ def send_code(phone: str, purpose: str, address: str, *, puzzle: tuple[str, str]
     """Have a new code sent to ``phone`` by SMS; earlier ones of the same purpose are void.
 
     ``puzzle`` is (token, answer) of a picture. Raises Invalid for the phone or the answer, PuzzleNeeded when a picture
-    must be read first, TooMany with the seconds to wait. The answer is the same whether the phone is known to us or not.
+    must be read first, TooMany with the seconds to wait. The answer is the same for a phone that we know.
     """
     number = phones.normalise(phone)
     index = phones.index(number)
@@ -150,7 +150,8 @@ def _count(index: str, address: str) -> None:
     try:
         quota.take(f"sms:pause:{index}", limit=1, window=PAUSE)
     except TooMany as error:
-        raise TooMany(f"验证码发过了，{error.retry_after} 秒后可以重发", retry_after=error.retry_after, field="phone") from None
+        wait = error.retry_after
+        raise TooMany(f"验证码发过了，{wait} 秒后可以重发", retry_after=wait, field="phone") from None
     _insist_on_room(index, _HOUR, _limits.phone_hour)
     _insist_on_room(index, _DAY, _limits.phone_day)
     _take_for_address(f"sms:hour:{address}", _limits.address_hour, _HOUR)
@@ -160,7 +161,8 @@ def _count(index: str, address: str) -> None:
 
 def _insist_on_room(index: str, window: timedelta, limit: int) -> None:
     """Raise TooMany if the phone got ``limit`` codes within the last ``window``."""
-    statement = select(SmsCode.created_at).where(SmsCode.phone_index == index, SmsCode.created_at > clock.now() - window)
+    since = clock.now() - window
+    statement = select(SmsCode.created_at).where(SmsCode.phone_index == index, SmsCode.created_at > since)
     sent = db.session.scalars(statement.order_by(SmsCode.created_at.desc()).limit(limit)).all()
     if len(sent) == limit:
         wait = math.ceil((sent[-1] + window - clock.now()).total_seconds())
@@ -171,8 +173,8 @@ def _take_for_address(key: str, limit: int, window: timedelta) -> None:
     try:
         quota.take(key, limit, window)
     except TooMany as error:
-        wait = error.retry_after
-        raise TooMany(f"这个网络获取验证码太频繁了，请 {quota.words(wait)}后再试", retry_after=wait, field="phone") from None
+        words = f"这个网络获取验证码太频繁了，请 {quota.words(error.retry_after)}后再试"
+        raise TooMany(words, retry_after=error.retry_after, field="phone") from None
 
 
 def _take_of_budget() -> None:
@@ -180,7 +182,8 @@ def _take_of_budget() -> None:
         quota.take(_budget_key(), _limits.budget, _DAY)
     except TooMany as error:
         _tell_staff_once()
-        raise BudgetSpent("短信暂时发不出去，请稍后再试，或联系客服", retry_after=error.retry_after, field="phone") from None
+        words = "短信暂时发不出去，请稍后再试，或联系客服"
+        raise BudgetSpent(words, retry_after=error.retry_after, field="phone") from None
 
 
 def _tell_staff_once() -> None:
@@ -208,9 +211,10 @@ def _latest(index: str, purpose: str) -> SmsCode | None:
 
 def _takes_a_try(code: SmsCode) -> bool:
     """Count a try in one statement; False if the code is used, too old, or was tried too often."""
+    is_good = (SmsCode.used_at.is_(None), SmsCode.tries < TRIES, SmsCode.expires_at > clock.now())
     counted = db.session.execute(
         update(SmsCode)
-        .where(SmsCode.id == code.id, SmsCode.used_at.is_(None), SmsCode.tries < TRIES, SmsCode.expires_at > clock.now())
+        .where(SmsCode.id == code.id, *is_good)
         .values(tries=SmsCode.tries + 1)
         .execution_options(synchronize_session=False)
     )
@@ -231,4 +235,3 @@ def _use_up(code: SmsCode) -> None:
 
 def _wrong_words(tries_left: int) -> str:
     return f"验证码不对，还可以试 {tries_left} 次" if tries_left > 0 else "验证码错了 5 次，已失效，请重新获取"
-

@@ -1,4 +1,4 @@
-"""Coming into the customer center: by password or SMS code, few guesses at a time, and no word about who is registered."""
+"""Coming into the customer center: by password or SMS code, few guesses at a time, no word about who is registered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WrongLogin(Invalid):
 
 
 def log_in_with_password(phone: str, password: str, address: str) -> Person:
-    """The person with this phone and password; raises Invalid with one answer for all reasons, TooMany after a few guesses.
+    """The person with this phone and password; raises Invalid with one answer for all reasons, or TooMany.
 
     An unknown phone takes as long as a wrong password.
     """
@@ -42,7 +42,7 @@ def log_in_with_password(phone: str, password: str, address: str) -> Person:
 
 
 def log_in_with_code(phone: str, code: str, address: str) -> Person:
-    """The person whose phone the code proves; raises Invalid. Only who holds the phone learns that it has no account."""
+    """The person whose phone the code proves; raises Invalid. Only its holder learns that it has no account."""
     number = phones.normalise(phone)
     quota.take(f"login:address:{address}", _GUESSES_OF_AN_ADDRESS, _WINDOW)
     codes.check_code(number, "login", code)
@@ -79,7 +79,7 @@ def set_password(person: Person, password: str) -> None:
 
 
 def check_password_strength(password: str, phone: str = "") -> None:
-    """Raises Invalid on the field ``new`` unless it has ten characters, letters and digits, and is not an obvious one."""
+    """Raises Invalid on the field ``new`` unless it has ten signs, letters and digits, and is not obvious."""
     if len(password) < _LEAST_LENGTH:
         raise Invalid(f"密码至少 {_LEAST_LENGTH} 位", field="new")
     if len(password) > _LONGEST:

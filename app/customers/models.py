@@ -69,7 +69,7 @@ class SmsCode(db.Model, Identified):  # type: ignore[name-defined]
 
 
 class Quota(db.Model):  # type: ignore[name-defined]
-    """How often something was done in a window; counted up in one statement, so that parallel requests can not slip by."""
+    """How often something was done in a window; counted in one statement, so that parallel requests can not slip by."""
 
     __tablename__ = "quotas"
 

@@ -1,4 +1,4 @@
-"""How often something may be done: counted in the database in one statement, so that parallel requests can not slip by."""
+"""How often something may be done: counted by the database, so that parallel requests can not slip by."""
 
 from __future__ import annotations
 

@@ -15,7 +15,13 @@ from app.customers.models import Acceptance, Customer, Person
 
 
 def register_buyer(
-    *, company_name: str, contact_name: str, phone: str, email: str | None, terms: Sequence[tuple[str, str]], address: str
+    *,
+    company_name: str,
+    contact_name: str,
+    phone: str,
+    email: str | None,
+    terms: Sequence[tuple[str, str]],
+    address: str,
 ) -> Person:
     """The person who buys: the owner of a new account, or whoever has this phone already, as he is.
 
@@ -58,7 +64,7 @@ def _note_acceptance(customer_id: str, terms: Sequence[tuple[str, str]], address
     known = set(
         db.session.execute(
             select(Acceptance.document, Acceptance.version).where(Acceptance.customer_id == customer_id)
-        ).tuples()
+        )
     )
     for document, version in terms:
         if (document, version) not in known:

@@ -1,4 +1,4 @@
-"""One-time tickets from one area into another: single use, a short life, bound to kind and subject (PITFALLS no. 19)."""
+"""One-time tickets from one area into another: single use, short-lived, bound to kind and subject (PITFALLS no. 19)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ LIVES = timedelta(seconds=60)
 def issue(kind: str, subject_id: str, lives: timedelta = LIVES) -> str:
     """A token that ``redeem`` takes once; only its hash is stored."""
     token = crypto.random_token()
-    db.session.add(
-        LoginToken(kind=kind, subject_id=subject_id, token_hash=crypto.token_hash(token), expires_at=clock.now() + lives)
-    )
+    hashed = crypto.token_hash(token)
+    db.session.add(LoginToken(kind=kind, subject_id=subject_id, token_hash=hashed, expires_at=clock.now() + lives))
     db.session.flush()
     return token
 
