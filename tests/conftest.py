@@ -25,6 +25,8 @@ from app.gateways.sandbox.keys import ensure_keys
 from app.gateways.sandbox.server import make_wire_server
 from jobs import base
 
+pytest_plugins = ["tests.plugin"]
+
 
 def database_of_this_worker(url: str, worker: str) -> str:
     """A database of its own for each parallel worker; made if it is not there."""

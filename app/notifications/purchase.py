@@ -77,7 +77,7 @@ def forget_first_password(tenant_id: str) -> None:
 
 def plan_reminder(order_id: str) -> None:
     """Look again in ten minutes whether a new order was forgotten."""
-    events.record("order.reminder_due", order_id, delay_until=clock.now() + REMIND_AFTER)
+    events.record("order.reminder_planned", order_id, delay_until=clock.now() + REMIND_AFTER)
 
 
 def remind_of_order(order_id: str) -> None:

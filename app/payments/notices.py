@@ -63,7 +63,7 @@ def _book(gateway_name: str, notice: Notice, row: GatewayNotice) -> str:
         verdict = book_refund(gateway_name, notice.refund)
         row.attempt_no = (notice.refund.attempt_no or "")[:64] or None
     else:
-        events.record("payment.unknown_notice", row.id, gateway=gateway_name)
+        events.record("payment.notice_ignored", row.id, gateway=gateway_name)
         verdict = "unknown"
     if row.attempt_no:
         row.order_id = db.session.scalar(select(Payment.order_id).where(Payment.attempt_no == row.attempt_no))
@@ -76,4 +76,4 @@ def _want_certificates(gateway_name: str) -> None:
         quota.take(f"certificates:{gateway_name}", limit=1, window=timedelta(minutes=1))
     except TooMany:
         return
-    events.record("gateway.unknown_serial", gateway_name)
+    events.record("gateway.key_missed", gateway_name)

@@ -104,7 +104,7 @@ def _book(payment: Payment, news: GatewayPayment, source: str) -> Outcome:
         order_id=order.id,
     )
     if not counts:
-        events.record("payment.surplus", payment.id, order_id=order.id)
+        events.record("payment.surplus_found", payment.id, order_id=order.id)
         return Outcome.SURPLUS
     life.move(
         order,

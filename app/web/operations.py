@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from app.core import clock, events, tenancy
 from app.core.db import db, mark_reading, uuid7
@@ -58,7 +58,7 @@ def metrics() -> ResponseReturnValue:
 
 def _database_answers() -> str:
     try:
-        db.session.execute(text("SELECT 1"))
+        db.session.execute(select(1))
     except Exception as error:
         log.warning("database_unready", error=type(error).__name__)
         return "unreachable"
