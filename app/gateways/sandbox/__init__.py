@@ -59,3 +59,7 @@ class Sandbox:
             courier=Courier(keys, books, switches, now, speed_up),
             inbox=Inbox(store, now),
         )
+
+    def close(self) -> None:
+        """Give back the connections to the store."""
+        self.books.store.close()

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -149,7 +149,9 @@ def make_certificate(key: rsa.RSAPrivateKey, name: str) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
+@lru_cache(maxsize=32)
 def private(pem: str) -> rsa.RSAPrivateKey:
+    """Read a key of ours; checking one takes 40 ms, and several parts of the sandbox ask for the same."""
     key = serialization.load_pem_private_key(pem.encode(), password=None)
     assert isinstance(key, rsa.RSAPrivateKey)
     return key
