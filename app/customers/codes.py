@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 
-from app.core import clock, events
+from app.core import clock, crypto, events
 from app.core.db import db
 from app.core.errors import Invalid, TooMany
 from app.customers import captcha, phones, quota
@@ -25,6 +25,7 @@ from app.customers.models import SmsCode
 LIVES = timedelta(minutes=5)
 PAUSE = timedelta(seconds=60)
 TRIES = 5
+_REPEATED_WITHIN = timedelta(minutes=2)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -108,7 +109,7 @@ def send_code(phone: str, purpose: str, address: str, *, puzzle: tuple[str, str]
 
 def check_code(phone: str, purpose: str, code: str) -> None:
     """Use up the code that was sent to ``phone`` last; raises Invalid on the field ``code``, and counts the try."""
-    given = unicodedata.normalize("NFKC", code or "").replace(" ", "")
+    given = _plain(code)
     if not given:
         raise Invalid("请填短信里的 6 位验证码", field="code")
     latest = _latest(phones.index(phones.normalise(phone)), purpose)
@@ -117,6 +118,14 @@ def check_code(phone: str, purpose: str, code: str) -> None:
     if not hmac.compare_digest((latest.code or "").encode(), given.encode()):
         raise WrongCode(_wrong_words(TRIES - latest.tries - 1), field="code")
     _use_up(latest)
+
+
+def is_repeat(phone: str, purpose: str, code: str) -> bool:
+    """Whether this very code proved the phone within the last two minutes: the same form was sent twice."""
+    latest = _latest(phones.index(phones.normalise(phone)), purpose)
+    if latest is None or latest.used_at is None or latest.used_at < clock.now() - _REPEATED_WITHIN:
+        return False
+    return hmac.compare_digest(latest.used_index or "", _used_index(latest, _plain(code)))
 
 
 def letter(code_id: str) -> Letter | None:
@@ -226,11 +235,20 @@ def _use_up(code: SmsCode) -> None:
     used = db.session.execute(
         update(SmsCode)
         .where(SmsCode.id == code.id, SmsCode.used_at.is_(None))
-        .values(used_at=clock.now(), code=None, phone=None)
+        .values(used_at=clock.now(), used_index=_used_index(code, code.code or ""), code=None, phone=None)
         .execution_options(synchronize_session=False)
     )
     if used.rowcount != 1:  # type: ignore[attr-defined]
         raise Invalid("验证码已失效，请重新获取", field="code")
+
+
+def _used_index(code: SmsCode, digits: str) -> str:
+    return crypto.blind_index(f"{code.id}:{digits}", "used-code")
+
+
+def _plain(code: str) -> str:
+    """What was typed, without blanks and in plain digits."""
+    return unicodedata.normalize("NFKC", code or "").replace(" ", "")
 
 
 def _wrong_words(tries_left: int) -> str:

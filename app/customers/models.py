@@ -66,6 +66,7 @@ class SmsCode(db.Model, Identified):  # type: ignore[name-defined]
     expires_at: Mapped[datetime]
     tries: Mapped[int] = mapped_column(Integer, default=0)
     used_at: Mapped[datetime | None]
+    used_index: Mapped[str | None] = mapped_column(String(40))  # keyed hash of the wiped code: a form sent twice
 
 
 class Quota(db.Model):  # type: ignore[name-defined]

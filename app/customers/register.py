@@ -36,6 +36,11 @@ def register_buyer(
     return person
 
 
+def hold(person: Person) -> None:
+    """Keep the account's row until the transaction ends, so that of two forms at once the second sees the first's order."""
+    db.session.scalars(select(Customer.id).where(Customer.id == person.customer_id).with_for_update()).one()
+
+
 def by_phone(number: str) -> Person | None:
     """The person with this normalised number; needs a scope that reaches all."""
     return db.session.scalars(select(Person).where(Person.phone_index == phones.index(number))).first()
@@ -62,9 +67,7 @@ def _newcomer(company_name: str, contact_name: str, number: str, email: str | No
 
 def _note_acceptance(customer_id: str, terms: Sequence[tuple[str, str]], address: str) -> None:
     known = set(
-        db.session.execute(
-            select(Acceptance.document, Acceptance.version).where(Acceptance.customer_id == customer_id)
-        )
+        db.session.execute(select(Acceptance.document, Acceptance.version).where(Acceptance.customer_id == customer_id))
     )
     for document, version in terms:
         if (document, version) not in known:

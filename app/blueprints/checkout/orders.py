@@ -1,0 +1,186 @@
+"""Steps 3 and 4 at one address: pay, wait, be opened, and have what was bought (seed P §3.1 ③ ④, §3.2 ③)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Response, current_app, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from app.blueprints.checkout import area, browser, purchase
+from app.blueprints.checkout.standing import Standing, standing_of
+from app.core import clock
+from app.core.errors import Refused
+from app.orders import cancel
+from app.orders.models import Order
+from app.payments import check, queries, registry
+from app.payments.models import Payment
+from app.provisioning import downloads, terms
+from app.provisioning import queries as provisioning
+from app.provisioning.models import License
+from app.web.agreements import OPERATOR
+from app.web.pages import done, page, wanted_fragment
+from app.web.security import allow_form_target
+from app.web.template_filters import discount, money, months
+from app.web.visitor import is_inside_wechat, is_phone
+
+
+@area.get("/orders/<order_no>")
+def order(order_no: str) -> ResponseReturnValue:
+    """Whatever the order's standing is, this is its page; ``?key=`` of the SMS link lets another browser in."""
+    if key := request.args.get("key"):
+        browser.let_in_by_key(order_no, key)
+        return redirect(_here(order_no), 303)
+    found = browser.visible_order(order_no)
+    standing = standing_of(found, _gateway_asked_for(), _asked_at(found))
+    if wanted_fragment(("pay_status",)):
+        return _poll_answer(found, standing)
+    return _order_page(found, standing)
+
+
+@area.post("/orders/<order_no>/payments")
+def pay(order_no: str) -> ResponseReturnValue:
+    """Begin to pay through ``gateway``; a wallet whose cashier is a page of its own is opened at once."""
+    found = browser.visible_order(order_no)
+    gateway = request.form.get("gateway", "")
+    try:
+        payment = purchase.begin(found, gateway)
+    except Refused as error:
+        return done(_here(order_no), error.message, kind="error")
+    if wanted_fragment(("pay_status",)):
+        return _order_page(found, standing_of(found, gateway, _asked_at(found)))
+    return redirect(_cashier(payment) or url_for("checkout.order", order_no=order_no, pay=gateway), 303)
+
+
+@area.post("/orders/<order_no>/check")
+def check_payment(order_no: str) -> ResponseReturnValue:
+    """我已付款，页面没反应: have the gateways asked now, and say that they are."""
+    found = browser.visible_order(order_no)
+    check.ask_now(found)
+    session["asked"] = [order_no, int(clock.now().timestamp())]
+    if wanted_fragment(("pay_status",)):
+        return _order_page(found, standing_of(found, _gateway_asked_for(), _asked_at(found)))
+    return redirect(url_for("checkout.order", order_no=order_no, **_same_tab()), 303)
+
+
+@area.post("/orders/<order_no>/cancel", endpoint="cancel")
+def cancel_order(order_no: str) -> ResponseReturnValue:
+    found = browser.visible_order(order_no)
+    try:
+        cancel.cancel_order(found, actor="buyer")
+    except Refused as error:
+        return done(_here(order_no), error.message, kind="error")
+    return done(_here(order_no), "正在取消订单")
+
+
+def _poll_answer(found: Order, standing: Standing) -> Response:
+    """To the waiting element: nothing while nothing changed, itself when something did, the whole page at the end."""
+    if standing.is_settled:
+        return Response(status=204, headers={"HX-Redirect": _here(found.order_no), "Vary": "HX-Request, HX-Target"})
+    if request.args.get("seen") == standing.fingerprint:
+        return Response(status=204, headers={"Vary": "HX-Request, HX-Target"})
+    return _order_page(found, standing)
+
+
+def _order_page(found: Order, standing: Standing) -> Response:
+    if standing.stage == "delivered":
+        return _success_page(found)
+    if standing.stage in {"cancelled", "refunded"}:
+        refunds = queries.refunds(found.id)
+        return page("checkout/closed.html", step=3, order=found, lines=order_lines(found), refunds=refunds)
+    allow_form_target(_alipay_origins())
+    return page(
+        "checkout/order.html",
+        fragments=("pay_status",),
+        step=3,
+        order=found,
+        lines=order_lines(found),
+        standing=standing,
+        tabs=_tabs(found, standing.gateway),
+        channel=purchase.channel_for(standing.gateway),
+        on_phone=is_phone(),
+        in_wechat=is_inside_wechat(),
+        came_back="back" in request.args,
+        expires_on=terms.expiry(clock.today(), found.duration_months) if found.product_type == "saas" else None,
+    )
+
+
+def _success_page(found: Order) -> Response:
+    context = {"step": 4, "order": found, "refunds": [r for r in queries.refunds(found.id) if r.status != "failed"]}
+    if found.product_type == "saas":
+        tenant = provisioning.tenant_of(found)
+        # Whoever only has the SMS link reads the password in the SMS, not here.
+        password = tenant.first_password if tenant and browser.placed(found) else None
+        return page("checkout/success_saas.html", tenant=tenant, password=password, **context)
+    license = provisioning.license_of(found)
+    return page(
+        "checkout/success_private.html",
+        license=license,
+        packages=_packages(license),
+        help_email=OPERATOR.email,
+        **context,
+    )
+
+
+def _packages(license: License | None) -> list[tuple[str, str, int, str, str]]:
+    """(platform, version, size, SHA-256, signed link) of each package the licence covers."""
+    if license is None:
+        return []
+    covered = [release for release in provisioning.latest_releases() if downloads.covers(license, release)]
+    return [
+        (release.platform, release.version, release.size, release.sha256, downloads.signed_path(release, license))
+        for release in covered
+    ]
+
+
+def order_lines(found: Order) -> list[tuple[str, str, str]]:
+    """The order's own copy of what was bought and its arithmetic, as (label, value, kind)."""
+    if found.product_type == "private":
+        return [("套餐", f"私有部署{found.package_name}", ""), ("一次买断", money(found.original_price), "")]
+    lines = [
+        ("套餐", f"SaaS {found.package_name}", ""),
+        ("时长", months(found.duration_months), ""),
+        (f"{money(found.unit_price)} × {found.duration_months} 个月", money(found.original_price), ""),
+    ]
+    saving = found.original_price - found.actual_price
+    return [*lines, (f"折扣（{discount(found.discount_rate)}）", money(-saving), "off")] if saving else lines
+
+
+def _tabs(found: Order, current: str) -> list[tuple[str, str, str, bool]]:
+    """Each gateway's tab: (key, name, path, whether it is open)."""
+    return [
+        (name, registry.get(name).title, url_for("checkout.order", order_no=found.order_no, pay=name), name == current)
+        for name in registry.names()
+    ]
+
+
+def _here(order_no: str) -> str:
+    return url_for("checkout.order", order_no=order_no)
+
+
+def _gateway_asked_for() -> str | None:
+    wanted = request.values.get("pay") or request.form.get("gateway")
+    return wanted if wanted in registry.names() else None
+
+
+def _same_tab() -> dict[str, str]:
+    gateway = _gateway_asked_for()
+    return {"pay": gateway} if gateway else {}
+
+
+def _asked_at(found: Order) -> int:
+    """When this browser last had the gateways asked about the order, in seconds; 0 for never."""
+    order_no, moment = session.get("asked", ("", 0))
+    return moment if order_no == found.order_no else 0
+
+
+def _cashier(payment: Payment) -> str | None:
+    """The cashier that opens by itself; WeChat's H5 one is known a moment later and stands on the order's page."""
+    return payment.redirect_url if payment.pay_type == "alipay" else None
+
+
+def _alipay_origins() -> str:
+    """Where the form to Alipay's cashier may lead; the real one passes it on to other hosts of its own."""
+    gateway = urlsplit(current_app.extensions["settings"].alipay_gateway or "https://openapi.alipay.com")
+    origin = f"{gateway.scheme}://{gateway.netloc}"
+    return f"{origin} https://*.alipay.com" if gateway.netloc.endswith(".alipay.com") else origin
