@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class TenantHome(Protocol):
-    def create_admin(self, tenant_id: str, name: str, password: str) -> str:
+    def create_admin(self, tenant_id: str, name: str, password_hash: str) -> str:
         """Create the user ``admin`` of a new tenant in the present transaction; gives the user's id.
 
-        The password is used once: the user must change it before anything else. For a tenant that has its
+        The password behind the bcrypt hash is used once: the user must change it before anything else. For a tenant that has its
         ``admin`` already, that user's id is given and nothing is changed.
         """
         ...

@@ -103,12 +103,12 @@ class UnreliableHome:
         self.failures = failures
         self.calls = 0
 
-    def create_admin(self, tenant_id: str, name: str, password: str) -> str:
+    def create_admin(self, tenant_id: str, name: str, password_hash: str) -> str:
         self.calls += 1
         if self.failures > 0:
             self.failures -= 1
             raise ConnectionError("the CRM's database does not answer")
-        return self._real.create_admin(tenant_id, name, password)
+        return self._real.create_admin(tenant_id, name, password_hash)
 
 
 @contextmanager

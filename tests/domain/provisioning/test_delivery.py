@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from app.core import clock, events, tenancy
+from app.core import clock, crypto, events, tenancy
 from app.core.db import db
 from app.core.errors import Conflict
 from app.core.states import Transition
@@ -62,6 +62,9 @@ def test_the_tenants_administrator_gets_a_random_password_for_once(app: Flask) -
         (second.id, "admin", "周予安"),
     ]
     assert all(user.must_change_password for user in users)
+    assert all(
+        crypto.password_matches(t.first_password, u.password) for t, u in zip((first, second), users, strict=True)
+    )
     assert first.first_password != second.first_password
     assert len(first.first_password) >= 12
 
