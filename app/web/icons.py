@@ -8,13 +8,18 @@ from functools import lru_cache
 
 import segno
 from flask import Flask
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from app.web.static_files import StaticFile, StaticFiles
 
 SPRITE = "icons.svg"
 _SYMBOL = re.compile(rb'<symbol id="([a-z0-9-]+)"')
-_BRANDS = {"wechat": "微信", "alipay": "支付宝"}
+_BRANDS = ("wechat", "alipay")
+_USE = Markup('<svg class="{cls}" aria-hidden="true"><use href="{sprite}#{name}"/></svg>')
+_QR = Markup(
+    '<svg viewBox="0 0 {width} {width}" shape-rendering="crispEdges" role="img" aria-label="{label}">'
+    '<path d="{path}" fill="#0b1620"/></svg>'
+)
 
 
 class Icons:
@@ -44,7 +49,7 @@ class Icons:
     def _make(self, sprite_url: str, name: str, cls: str) -> Markup:
         if name not in self.names():
             raise LookupError(f"no icon is called {name!r}; add it to app/assets/icons.txt and run npm run build")
-        return Markup(f'<svg class="{escape(cls)}" aria-hidden="true"><use href="{sprite_url}#{name}"/></svg>')
+        return _USE.format(cls=cls, sprite=sprite_url, name=name)
 
 
 @lru_cache(maxsize=256)
@@ -52,11 +57,10 @@ def qr(text: str, label: str = "支付二维码") -> Markup:
     """A QR code as inline SVG, black on the white square that the panel draws in both themes."""
     code = segno.make(text, error="m", micro=False)
     width = code.symbol_size(border=2)[0]
-    path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(code.matrix_iter(border=2)) for x, dark in enumerate(row) if dark)
-    return Markup(
-        f'<svg viewBox="0 0 {width} {width}" shape-rendering="crispEdges" role="img" aria-label="{escape(label)}">'
-        f'<path d="{path}" fill="#0b1620"/></svg>'
+    path = "".join(
+        f"M{x} {y}h1v1h-1z" for y, row in enumerate(code.matrix_iter(border=2)) for x, dark in enumerate(row) if dark
     )
+    return _QR.format(width=width, label=label, path=path)
 
 
 def init_app(app: Flask) -> None:

@@ -53,4 +53,3 @@ CRM = [
 ]
 
 NAVIGATION = {"site": SITE, "center": CENTER, "admin": ADMIN, "crm": CRM}
-

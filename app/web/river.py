@@ -104,9 +104,13 @@ def flow(lying: bool = True) -> Flow:
                 mouth(bank, wide, at)
                 continue
             onward, below = STAGES[i + 1][1] * scale, breadth + (30 if lying else 60)
-            river.bands.append(Band(ribbon(at, bank, bank + onward, stations[i + 2], banks[i + 1], banks[i + 1] + onward), i + 2))
+            river.bands.append(
+                Band(ribbon(at, bank, bank + onward, stations[i + 2], banks[i + 1], banks[i + 1] + onward), i + 2)
+            )
             lost = wide - onward
-            gone = ribbon(at, bank + onward, bank + wide, at + (236 if lying else 118), below - lost * 0.3, below + lost * 0.4)
+            gone = ribbon(
+                at, bank + onward, bank + wide, at + (236 if lying else 118), below - lost * 0.3, below + lost * 0.4
+            )
             river.bands.append(Band(gone, 0))
 
     def mouth(bank: float, wide: float, at: float) -> None:

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 from flask import Flask
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.wrappers import Request, Response
@@ -86,12 +86,14 @@ class StaticFiles:
         return self.get(name).url
 
     def get(self, name: str) -> StaticFile:
+        if name not in self:
+            raise LookupError(f"no static file is called {name!r}; npm run build makes those of app/assets")
+        return self._files[name][1]
+
+    def __contains__(self, name: str) -> bool:
         if self._watch:
             self._read_if_changed(name)
-        try:
-            return self._files[name][1]
-        except KeyError:
-            raise LookupError(f"no static file is called {name!r}; npm run build makes those of app/assets") from None
+        return name in self._files
 
     def _read_if_changed(self, name: str) -> None:
         path = self._folder / name
@@ -134,15 +136,14 @@ class StaticFilesMiddleware:
 
     def _find(self, name: str) -> tuple[StaticFile | None, bool]:
         """The file of a hashed name, for ever; of a plain name, or of an old hash after a release, for now only."""
+        if name in self._files:
+            return self._files.get(name), False
         hashed = _HASHED.match(name)
-        for candidate in (name, f"{hashed['stem']}{hashed['suffix']}" if hashed else None):
-            try:
-                file = self._files.get(candidate) if candidate else None
-            except LookupError:
-                continue
-            if file:
-                return file, bool(hashed) and candidate != name and file.hash == hashed["hash"]
-        return None, False
+        plain = f"{hashed['stem']}{hashed['suffix']}" if hashed else ""
+        if hashed is None or plain not in self._files:
+            return None, False
+        file = self._files.get(plain)
+        return file, file.hash == hashed["hash"]
 
 
 def init_app(app: Flask) -> None:

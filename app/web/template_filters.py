@@ -51,7 +51,9 @@ def discount(rate: Decimal | float | str) -> str:
 def months(count: int) -> str:
     """1 个月, 1 年, 1 年 6 个月."""
     years, rest = divmod(int(count), 12)
-    return " ".join(part for part in (f"{years} 年" if years else "", f"{rest} 个月" if rest or not years else "") if part)
+    return " ".join(
+        part for part in (f"{years} 年" if years else "", f"{rest} 个月" if rest or not years else "") if part
+    )
 
 
 def in_bytes(count: int | None) -> str:
@@ -144,8 +146,8 @@ def mask_phone(phone: str | None) -> str:
     digits = "".join(c for c in phone if c.isdigit())
     if len(digits) == 13 and digits.startswith("86"):
         digits = digits[2:]
-    if len(digits) < 7:
-        return "*" * len(digits)
+    if len(digits) < 10:
+        return "*" * (len(digits) - 2) + digits[-2:] if len(digits) > 4 else "*" * len(digits)
     return f"{digits[:3]}{'*' * (len(digits) - 7)}{digits[-4:]}"
 
 
@@ -174,7 +176,7 @@ def mask_code(code: str | None) -> str:
 
 def code_wbr(code: str | None) -> Markup:
     """The code with a place to break after each hyphen, so that it never breaks inside a group."""
-    return Markup(NONE) if not code else Markup("-<wbr>").join(escape(group) for group in code.split("-"))
+    return Markup("-<wbr>").join(escape(group) for group in (code or NONE).split("-"))
 
 
 def tint(name: str) -> int:
@@ -184,8 +186,23 @@ def tint(name: str) -> int:
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        money=money, number=number, percent=percent, discount=discount, months=months, bytes=in_bytes,
-        when=when, stamp=stamp, iso=iso, clock_ms=clock_ms, day=day, delta=delta, duration=duration,
-        mask_phone=mask_phone, mask_email=mask_email, mask_name=mask_name, mask_code=mask_code, code_wbr=code_wbr,
+        money=money,
+        number=number,
+        percent=percent,
+        discount=discount,
+        months=months,
+        bytes=in_bytes,
+        when=when,
+        stamp=stamp,
+        iso=iso,
+        clock_ms=clock_ms,
+        day=day,
+        delta=delta,
+        duration=duration,
+        mask_phone=mask_phone,
+        mask_email=mask_email,
+        mask_name=mask_name,
+        mask_code=mask_code,
+        code_wbr=code_wbr,
         tint=tint,
     )

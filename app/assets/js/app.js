@@ -230,7 +230,8 @@ addEventListener('hashchange', followHash);
 on('htmx:afterSettle', (event) => {
   applyVars(event.target);
   const refused = event.detail.xhr?.status === 422 ? ', [aria-invalid="true"]' : '';
-  $(`[data-focus]${refused}`, event.target)?.focus({ preventScroll: !refused });
+  const wanted = `[data-focus]${refused}`;
+  (event.target.matches?.(wanted) ? event.target : $(wanted, event.target))?.focus({ preventScroll: !refused });
   $$('dialog[data-show]:not([open])', event.target.parentNode || document).forEach((dialog) => dialog.showModal());
   countChosen();
   tick();

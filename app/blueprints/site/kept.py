@@ -31,7 +31,8 @@ def kept_page(shows: Hashable, render: Callable[[], str]) -> Response:
     response.headers["Cache-Control"] = "public, no-cache"
     response.vary.add("Cookie")
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _keep(key: Hashable, html: bytes) -> None:

@@ -1,8 +1,9 @@
-"""What search engines ask for."""
+"""What search engines and browsers ask for by themselves."""
 
 from __future__ import annotations
 
-from flask import Response, current_app
+from flask import Response, current_app, redirect
+from flask.typing import ResponseReturnValue
 
 from app.blueprints.site import area
 
@@ -21,6 +22,11 @@ def sitemap() -> Response:
     places = "".join(f"<url><loc>{_origin()}{path}</loc></url>" for path in PUBLIC)
     xml = f'<?xml version="1.0" encoding="UTF-8"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</urlset>'
     return Response(xml, mimetype="application/xml")
+
+
+@area.get("/favicon.ico")
+def favicon() -> ResponseReturnValue:
+    return redirect(current_app.extensions["static_files"].url("favicon.svg"), 302)
 
 
 def _origin() -> str:
