@@ -19,7 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import jobs.notifications
 import jobs.payments
 import jobs.provisioning
-from app import config
+from app import cli, config
 from app.catalog import models as _catalog  # noqa: F401
 from app.config import ROOT, Settings
 from app.core import crypto, events, logs, states  # noqa: F401
@@ -57,6 +57,7 @@ def assemble(settings: Settings | None = None) -> Flask:
     _set_up_extensions(app, settings)
     _set_up_gateways(app, settings)
     _open_areas(app, settings)
+    cli.init_app(app)
     events.subscribe(SUBSCRIPTIONS)
     events.on_commit(dispatch.enqueue)
     return app
@@ -97,6 +98,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    crypto.use_rounds(settings.password_rounds)
     crypto.use_keys(crypto.KeyRing([key.strip() for key in settings.field_key.split(",")]))
 
 

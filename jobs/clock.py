@@ -8,6 +8,7 @@ from __future__ import annotations
 from rq.cron import CronScheduler
 
 from app import create_app
+from jobs import worker
 from jobs.schedule import RECURRING
 
 
@@ -16,9 +17,10 @@ def main() -> None:
     cron = CronScheduler(connection=app.extensions["redis"], logging_level="WARNING")
     for name, recurring in RECURRING.items():
         cron.register(
-            "jobs.worker.ring",
+            worker.ring,
             queue_name=recurring.queue,
             args=(name,),
+            name=name,
             interval=recurring.every,
             job_timeout=300,
             ttl=max(recurring.every, 5),

@@ -50,4 +50,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # RQ imports this file by its name: run that copy, so that the application is made once and not twice.
+    from jobs.worker import main as run
+
+    run()

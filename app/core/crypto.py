@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import secrets
+from functools import cache
 from typing import Any
 
 import bcrypt
@@ -122,14 +123,23 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def hash_password(password: str, rounds: int = 12) -> str:
-    return bcrypt.hashpw(_bounded(password), bcrypt.gensalt(rounds)).decode()
+_rounds = 12
+
+
+def use_rounds(rounds: int) -> None:
+    """Set by the assembly: the cost of new password hashes."""
+    global _rounds
+    _rounds = rounds
+
+
+def hash_password(password: str, rounds: int | None = None) -> str:
+    return bcrypt.hashpw(_bounded(password), bcrypt.gensalt(rounds or _rounds)).decode()
 
 
 def password_matches(password: str, hashed: str | None) -> bool:
     """True if the password fits; takes as long when there is none, so that the answer's time tells nothing."""
     try:
-        fits = bcrypt.checkpw(_bounded(password), (hashed or _DUMMY).encode())
+        fits = bcrypt.checkpw(_bounded(password), (hashed or _nobodys_hash()).encode())
     except ValueError:
         return False
     return fits and hashed is not None
@@ -140,7 +150,10 @@ def _bounded(password: str) -> bytes:
     return raw if len(raw) <= _BCRYPT_LIMIT else base64.b64encode(hashlib.sha256(raw).digest())
 
 
-_DUMMY = bcrypt.hashpw(b"nobody", bcrypt.gensalt(12)).decode()
+@cache
+def _nobodys_hash() -> str:
+    """Made at the first wrong name and not at import: it takes a quarter of a second, like every other."""
+    return hash_password("nobody")
 
 
 def _fingerprint(secret: str) -> str:
