@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Response, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -101,6 +101,7 @@ def _order_page(found: Order, standing: Standing) -> Response:
         on_phone=is_phone(),
         in_wechat=is_inside_wechat(),
         came_back="back" in request.args,
+        scan_url=_scan_url(standing.attempt),
         expires_on=terms.expiry(clock.today(), found.duration_months) if found.product_type == "saas" else None,
     )
 
@@ -177,6 +178,15 @@ def _asked_at(found: Order) -> int:
 def _cashier(payment: Payment) -> str | None:
     """The cashier that opens by itself; WeChat's H5 one is known a moment later and stands on the order's page."""
     return payment.redirect_url if payment.pay_type == "alipay" else None
+
+
+def _scan_url(attempt: Payment | None) -> str | None:
+    """In the sandbox, the page on which a person scans without a phone; None where another gateway is connected."""
+    settings = current_app.extensions["settings"]
+    is_ours = settings.sandbox and settings.wechatpay_gateway == f"http://127.0.0.1:{settings.sandbox_port}"
+    return (
+        f"/sandbox/scan?{urlencode({'code': attempt.code_url})}" if is_ours and attempt and attempt.code_url else None
+    )
 
 
 def _alipay_origins() -> str:

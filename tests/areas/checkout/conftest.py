@@ -90,12 +90,12 @@ def shop(app: Flask) -> None:
 
 
 @pytest.fixture
-def buyer(client: FlaskClient, work: Callable[..., list[str]]) -> Buyer:
+def buyer(wire: Sandbox, client: FlaskClient, work: Callable[..., list[str]]) -> Buyer:
     return Buyer(client, work)
 
 
 @pytest.fixture
-def private_buyer(client: FlaskClient, work: Callable[..., list[str]]) -> Buyer:
+def private_buyer(wire: Sandbox, client: FlaskClient, work: Callable[..., list[str]]) -> Buyer:
     return Buyer(client, work, product="private")
 
 

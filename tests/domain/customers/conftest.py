@@ -49,7 +49,7 @@ def parallel(app) -> Callable[[Callable[[int], object], int], list[str]]:
                 gate.wait()
                 try:
                     outcomes.append(str(function(number)))
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 (what became of each is the result)
                     outcomes.append(type(error).__name__)
                 finally:
                     db.session.remove()

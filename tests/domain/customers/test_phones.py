@@ -50,5 +50,5 @@ def test_what_is_no_mainland_mobile_number_is_refused_with_the_reason(written, w
 
 def test_the_index_finds_a_number_and_does_not_show_it():
     assert phones.index("13800138000") == phones.index(phones.normalise("+86 13800138000"))
-    assert "138" != phones.index("13800138000")[:3]
+    assert "138" not in phones.index("13800138000")[:3]
     assert phones.index("13800138000") != phones.index("13800138001")
