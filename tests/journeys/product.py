@@ -34,7 +34,11 @@ class Product:
         self.sandbox_port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("WECHATPAY_", "ALIPAY_", "SMTP_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("WECHATPAY_", "ALIPAY_", "SMTP_"))
+            },
             "INSTANCE_PATH": str(folder / "instance"),
             "PORT": str(self.port),
             "SANDBOX_PORT": str(self.sandbox_port),
@@ -77,11 +81,15 @@ class Product:
                 )
 
     def stop(self, *names: str) -> None:
-        """End these parts, or all, as Ctrl-C does; they stay down until ``start``."""
-        ending = [(name, self._launchers.pop(name)) for name in names or reversed(PARTS) if name in self._launchers]
-        for _name, launcher in ending:
+        """End these parts, or all, as Ctrl-C does, the broker last; they stay down until ``start``."""
+        ending = [name for name in names or PARTS if name in self._launchers]
+        for group in ([name for name in ending if name != "valkey"], [name for name in ending if name == "valkey"]):
+            self._end([self._launchers.pop(name) for name in group])
+
+    def _end(self, launchers: list[subprocess.Popen[bytes]]) -> None:
+        for launcher in launchers:
             launcher.terminate()
-        for _name, launcher in ending:
+        for launcher in launchers:
             try:
                 launcher.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
