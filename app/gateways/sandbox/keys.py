@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 WECHATPAY_VARIABLES = (
@@ -48,7 +48,6 @@ class SandboxKeys:
     alipay_seller_id: str
     alipay_app_private_key: str
     alipay_private_key: str  # Alipay's own: signs answers and notices
-    license_private_key: str  # Ed25519, signs licence certificates; no gateway's, but play material like the others
 
     @cached_property
     def merchant_serial(self) -> str:
@@ -94,7 +93,7 @@ def ensure_keys(
     """
     given = given or {}
     keys = load_keys(instance_path)
-    variables = {} if given.get("LICENSE_PRIVATE_KEY") else {"LICENSE_PRIVATE_KEY": keys.license_private_key}
+    variables: dict[str, str] = {}
     if not any(given.get(name) for name in WECHATPAY_VARIABLES):
         variables |= _wechat_variables(keys, f"http://127.0.0.1:{sandbox_port}", key_mode)
     if not any(given.get(name) for name in ALIPAY_VARIABLES):
@@ -128,7 +127,6 @@ def make_keys() -> SandboxKeys:
         alipay_seller_id="2088" + _digits(12),
         alipay_app_private_key=_pem(_new_key()),
         alipay_private_key=_pem(_new_key()),
-        license_private_key=_pem(ed25519.Ed25519PrivateKey.generate()),
     )
 
 
@@ -212,7 +210,7 @@ def _new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _pem(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> str:
+def _pem(key: rsa.RSAPrivateKey) -> str:
     form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, form, plain).decode()
 
