@@ -8,7 +8,7 @@ import secrets
 import string
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -106,7 +106,9 @@ def load_keys(instance_path: Path) -> SandboxKeys:
     path = instance_path / "sandbox" / "keys.json"
     if not path.exists():
         _keep(path, make_keys())
-    return SandboxKeys(**json.loads(path.read_text("utf-8")))
+    kept = json.loads(path.read_text("utf-8"))
+    names = {field.name for field in fields(SandboxKeys)}
+    return SandboxKeys(**{name: value for name, value in kept.items() if name in names})
 
 
 def make_keys() -> SandboxKeys:
