@@ -27,16 +27,6 @@ def tell_refunded(subject_id: str) -> None:
 
 
 @job("bulk")
-def plan_reminder(subject_id: str) -> None:
-    purchase.plan_reminder(subject_id)
-
-
-@job("bulk")
-def remind_of_order(subject_id: str) -> None:
-    purchase.remind_of_order(subject_id)
-
-
-@job("bulk")
 def forget_first_password(subject_id: str) -> None:
     purchase.forget_first_password(subject_id)
 

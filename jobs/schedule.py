@@ -9,6 +9,7 @@ import structlog
 from flask import current_app
 
 from app.core import clock
+from app.notifications import reminders
 from app.orders import expire as orders_expire
 from app.payments import certificates, sweep
 from jobs import dispatch
@@ -35,6 +36,7 @@ RECURRING: dict[str, Recurring] = {
     "ask_gateways": Recurring(20, "payments", sweep.ask_open_attempts),
     "ask_refunds": Recurring(60, "payments", sweep.ask_open_refunds),
     "expire_orders": Recurring(20, "payments", orders_expire.expire_due),
+    "remind_of_orders": Recurring(60, "bulk", reminders.remind_of_orders),
     "refresh_certificates": Recurring(6 * 3600, "bulk", certificates.refresh),
 }
 

@@ -15,8 +15,6 @@ SUBSCRIPTIONS: dict[str, list[str]] = {
     "order.delivered": ["notifications.tell_delivered"],
     "order.delivery_failed": ["notifications.alert_undelivered"],
     "order.refunded": ["provisioning.withdraw_grant"],
-    "order.placed": ["notifications.plan_reminder"],
-    "order.reminder_planned": ["notifications.remind_of_order"],
     "refund.succeeded": ["notifications.tell_refunded"],
     "tenant.password_changed": ["provisioning.forget_first_password", "notifications.forget_first_password"],
     "payment.case_opened": ["notifications.alert_case"],

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
 
-from app.core import clock, events
-from app.core.clock import SHANGHAI
 from app.core.db import db
 from app.notifications import alerts, send
 from app.notifications.write import write_message
@@ -19,7 +16,6 @@ from app.payments.models import Refund
 from app.provisioning import queries as provisioning
 from app.provisioning.models import Tenant
 
-REMIND_AFTER = timedelta(minutes=10)
 _GATEWAYS = {"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联", None: "无需支付"}
 
 _public_url = ""
@@ -73,26 +69,6 @@ def forget_first_password(tenant_id: str) -> None:
     order_id = db.session.scalar(select(Tenant.order_id).where(Tenant.id == tenant_id))
     if order_id is not None:
         send.forget_parameter(order_id, "password")
-
-
-def plan_reminder(order_id: str) -> None:
-    """Look again in ten minutes whether a new order was forgotten."""
-    events.record("order.reminder_planned", order_id, delay_until=clock.now() + REMIND_AFTER)
-
-
-def remind_of_order(order_id: str) -> None:
-    """The way back to an order that is still unpaid and still payable, by SMS, once."""
-    order = orders.by_id(order_id)
-    if order.status != "pending" or order.cancel_wanted_at is not None or clock.now() >= order.expires_at:
-        return
-    said = {
-        "title": order.title,
-        "amount": _yuan(order.actual_price),
-        "until": f"{order.expires_at.astimezone(SHANGHAI):%H:%M}",
-        "valid_until": order.expires_at.isoformat(),
-        "order_link": links.order_link(order),
-    }
-    _write("sms", "order_waiting", order, said, occasion="order_waiting")
 
 
 def _write(channel: str, template: str, order: Order, said: dict[str, Any], *, occasion: str) -> None:

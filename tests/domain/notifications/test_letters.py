@@ -13,7 +13,7 @@ from app.core import clock, tenancy
 from app.core.db import db
 from app.customers import codes as customer_codes
 from app.customers.models import SmsCode
-from app.notifications import codes, letters, preview, purchase
+from app.notifications import codes, letters, preview, purchase, reminders
 from app.notifications.models import Message
 from app.orders import cancel, links
 from app.orders import queries as orders
@@ -51,7 +51,7 @@ def test_every_mail_has_a_text_part_that_says_the_same(app: Flask, template: str
 
     assert letter.subject.startswith("【云客CRM】")
     assert "\n" not in letter.subject
-    assert not re.search("[!！]", letter.subject + letter.text + re.sub(r"!important|<!doctype", "", letter.html))
+    assert not re.search("[!！]", letter.subject + letter.text + re.sub(r"(?i)!important|<!doctype", "", letter.html))
     for name in ("contact", "order_no", "amount", "code"):
         if name in sample:
             assert sample[name] in letter.text
@@ -183,21 +183,24 @@ def test_an_old_code_is_not_sent_any_more(app: Flask, work: Work) -> None:
 def test_an_order_left_unpaid_is_remembered_once_with_the_way_back(app: Flask, work: Work) -> None:
     with clock.held(shop.NOON):
         order = shop.place()
-        work()
-        assert shop.rows(Message) == []
-    with clock.held(shop.NOON + timedelta(minutes=11)):
-        work()
-        work()
+    told = []
+    for minutes in (9, 10, 11, 20):
+        with clock.held(shop.NOON + timedelta(minutes=minutes)):
+            told.append(reminders.remind_of_orders())
+            work()
 
     [message] = shop.rows(Message)
     text = letters.compose("sms", message.template, message.parameters).text
+    assert told == [0, 1, 0, 0]
+    assert message.status == "sent"
     assert "SaaS 专业版，1 年，¥2,870.00" in text
     assert "12:30 前有效" in text
     assert links.order_link(order) in text
 
 
-@pytest.mark.parametrize("what", ["paid", "cancelled", "lapsed"])
-def test_an_order_that_needs_no_reminder_gets_none(app: Flask, work: Work, what: str) -> None:
+@pytest.mark.parametrize("what", ["paid", "cancelled", "about to lapse", "lapsed"])
+def test_an_order_that_needs_no_reminder_gets_none(app: Flask, what: str) -> None:
+    minutes = {"about to lapse": 28, "lapsed": 31}.get(what, 11)
     with clock.held(shop.NOON):
         order = shop.place()
         if what == "paid":
@@ -205,11 +208,22 @@ def test_an_order_that_needs_no_reminder_gets_none(app: Flask, work: Work, what:
         if what == "cancelled":
             with tenancy.scope(tenancy.everyone("a test cancels")):
                 cancel.cancel_order(orders.by_id(order.id), actor="person:1")
-        work()
-    with clock.held(shop.NOON + timedelta(minutes=31 if what == "lapsed" else 11)):
+
+    with clock.held(shop.NOON + timedelta(minutes=minutes)):
+        assert reminders.remind_of_orders() == 0
+
+    assert shop.rows(Message) == []
+
+
+def test_a_reminder_that_comes_too_late_is_not_sent(app: Flask, work: Work) -> None:
+    with clock.held(shop.NOON):
+        shop.place()
+    with clock.held(shop.NOON + timedelta(minutes=11)):
+        reminders.remind_of_orders()
+    with clock.held(shop.NOON + timedelta(minutes=31)):
         work()
 
-    assert [m for m in shop.rows(Message) if m.template == "order_waiting"] == []
+    assert [m.status for m in shop.rows(Message)] == ["failed"]
 
 
 def test_a_refund_is_told_once_by_sms_and_mail(app: Flask, work: Work) -> None:
