@@ -27,6 +27,7 @@ from app.core import db as core_db
 from app.core.db import db
 from app.crm.access import models as _crm_access
 from app.crm.customers import models as _crm_customers  # noqa: F401
+from app.customers import codes
 from app.customers import models as _customers
 from app.notifications import models as _notifications  # noqa: F401
 from app.orders import models as _orders  # noqa: F401
@@ -98,6 +99,8 @@ def _configure(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    if settings.sandbox:
+        codes.use_limits(codes.SANDBOX_LIMITS)
     crypto.use_rounds(settings.password_rounds)
     crypto.use_keys(crypto.KeyRing([key.strip() for key in settings.field_key.split(",")]))
 

@@ -27,7 +27,8 @@ class Package(db.Model, Changing):  # type: ignore[name-defined]
     recommended: Mapped[bool] = mapped_column(Boolean, default=False)
     ticket_hours: Mapped[int] = mapped_column(Integer, default=48)
     phone_support: Mapped[str] = mapped_column(String(40), default="")
-    remote_assists: Mapped[int | None] = mapped_column(Integer, default=0)  # a year
+    # A year. No default: the ORM would put it in the place of None, which is "as often as you like".
+    remote_assists: Mapped[int | None] = mapped_column(Integer)
     dedicated_support: Mapped[bool] = mapped_column(Boolean, default=False)
     maintenance_months: Mapped[int] = mapped_column(Integer, default=0)  # private: free upgrades after the purchase
     position: Mapped[int] = mapped_column(Integer, default=0)

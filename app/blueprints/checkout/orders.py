@@ -46,7 +46,7 @@ def pay(order_no: str) -> ResponseReturnValue:
     try:
         payment = purchase.begin(found, gateway)
     except Refused as error:
-        return done(_here(order_no), error.message, kind="error")
+        return done(url_for("checkout.order", order_no=order_no, refused=1), error.message, kind="error")
     if wanted_fragment(("pay_status",)):
         return _order_page(found, standing_of(found, gateway, _asked_at(found)))
     return redirect(_cashier(payment) or url_for("checkout.order", order_no=order_no, pay=gateway), 303)
@@ -101,6 +101,8 @@ def _order_page(found: Order, standing: Standing) -> Response:
         on_phone=is_phone(),
         in_wechat=is_inside_wechat(),
         came_back="back" in request.args,
+        # Opening WeChat's tab at a desk is asking for its code; not again after that was refused.
+        begins_itself=standing.stage == "choose" and not is_phone() and "refused" not in request.args,
         scan_url=_scan_url(standing.attempt),
         expires_on=terms.expiry(clock.today(), found.duration_months) if found.product_type == "saas" else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -77,7 +78,7 @@ def test_from_the_cart_to_the_code_to_scan_it_takes_six_requests(buyer, work):
 def test_the_price_page_s_choice_is_preselected(client):
     html = client.get("/checkout/saas?package=enterprise&months=6").text
 
-    assert 'value="enterprise" class="radio radio-sm mt-0.5" required checked' in html
+    assert re.search(r'value="enterprise"[^>]*\bchecked', html) and re.search(r'value="6"[^>]*\bchecked', html)
     assert "¥3,055" in html and "¥599 × 6 个月" in html
 
 
@@ -288,7 +289,7 @@ def test_an_overdue_order_is_no_longer_offered_for_payment(buyer, work):
         refused = buyer.client.post(f"{path}/payments", data={"gateway": "wechat"})
         after = buyer.client.get(refused.location).text
 
-    assert "最后核对" in html and "data-left" not in html
+    assert "最后核对" in html and "去支付宝" not in html and "data-left" not in html
     assert refused.status_code == 303 and "重新下单" in after
 
 
@@ -389,7 +390,24 @@ def test_an_unknown_gateway_is_refused_in_words(buyer):
 
     answer = buyer.client.post(f"{path}/payments", data={"gateway": "paypal"})
 
-    assert answer.location == path and "没有这种支付方式" in buyer.see(path)
+    assert answer.location == f"{path}?refused=1" and "没有这种支付方式" in buyer.see(answer.location)
+
+
+def test_a_refused_beginning_is_not_tried_again_by_the_page_itself(buyer):
+    path = buyer.buy()
+    with tenancy.scope(tenancy.everyone("a test forgets the attempt")) as session:
+        session.execute(db.delete(Payment))
+
+    assert 'hx-trigger="load, submit"' in buyer.see(path)
+    assert 'hx-trigger="load, submit"' not in buyer.see(f"{path}?refused=1")
+
+
+def test_after_leaving_for_alipay_the_page_left_behind_notices_the_attempt(buyer):
+    path = buyer.buy()
+    left_behind = buyer.see(f"{path}?pay=alipay")
+    buyer.client.post(f"{path}/payments", data={"gateway": "alipay"})
+
+    assert "等待付款" in poll(buyer.client, left_behind).text
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ def test_the_shipped_catalogue_is_the_seed_s():
     assert limits[("saas", "pro")] == (50, 50, 24)
     assert limits[("saas", "enterprise")] == (200, 200, 4)
     assert limits[("private", "enterprise")] == (None, None, 4)
+    assert [p.remote_assists for p in all_packages()] == [0, 2, None, 0, 2, None]
     assert {p.maintenance_months for p in all_packages() if p.product_type == "private"} == {12}
 
 
