@@ -41,7 +41,7 @@ def test_an_address_names_the_content(files: StaticFiles) -> None:
 
 
 def test_an_unknown_name_is_a_fault_of_the_template(files: StaticFiles) -> None:
-    with pytest.raises(LookupError, match="missing.css"):
+    with pytest.raises(LookupError, match=r"missing\.css"):
         files.url("missing.css")
 
 

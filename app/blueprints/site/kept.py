@@ -1,7 +1,8 @@
 """Public pages are made once for all visitors, and again when what they show has changed.
 
 A page depends on its address, the theme and the catalogue; those together are its key, so nothing has to be
-forgotten by hand. The browser keeps it too and asks by its ETag whether it still holds.
+forgotten by hand. It is compressed once as well, which is safe because no secret stands in it. The browser keeps it
+too, and asks by its ETag whether it still holds.
 """
 
 from __future__ import annotations
@@ -13,30 +14,38 @@ from threading import Lock
 from flask import Response, current_app, make_response, request
 
 from app.web.security import theme
+from app.web.static_files import Compressed
 
 _MOST = 64
 
-_pages: OrderedDict[Hashable, bytes] = OrderedDict()
+_pages: OrderedDict[Hashable, Compressed] = OrderedDict()
 _lock = Lock()
 
 
 def kept_page(shows: Hashable, render: Callable[[], str]) -> Response:
     """The page of this address that shows ``shows``, rendered by ``render`` if it is not at hand."""
     key = (request.path, theme(), shows)
-    html = None if current_app.debug else _pages.get(key)
-    if html is None:
-        html = render().encode()
-        _keep(key, html)
-    response = make_response(html)
+    page = None if current_app.debug else _pages.get(key)
+    if page is None:
+        page = Compressed(render().encode())
+        _keep(key, page)
+    return _answer(page)
+
+
+def _answer(page: Compressed) -> Response:
+    body, encoding = page.encoded_for(request)
+    response = make_response(body)
+    if encoding:
+        response.headers["Content-Encoding"] = encoding
     response.headers["Cache-Control"] = "public, no-cache"
-    response.vary.add("Cookie")
+    response.vary.update(("Cookie", "Accept-Encoding"))
     response.add_etag()
     response.make_conditional(request)
     return response
 
 
-def _keep(key: Hashable, html: bytes) -> None:
+def _keep(key: Hashable, page: Compressed) -> None:
     with _lock:
-        _pages[key] = html
+        _pages[key] = page
         while len(_pages) > _MOST:
             _pages.popitem(last=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import brotli
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -63,6 +64,17 @@ def test_a_browser_that_has_the_page_is_told_so(client: FlaskClient) -> None:
     tag = client.get("/pricing").headers["ETag"]
 
     assert client.get("/pricing", headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_page_travels_compressed(client: FlaskClient) -> None:
+    plain = client.get("/pricing")
+
+    small = client.get("/pricing", headers={"Accept-Encoding": "br, gzip"})
+
+    assert small.headers["Content-Encoding"] == "br"
+    assert brotli.decompress(small.data) == plain.data
+    assert len(small.data) < 12_000
+    assert small.headers["ETag"] != plain.headers["ETag"]
 
 
 def test_every_link_of_the_site_leads_into_an_area_that_exists(client: FlaskClient) -> None:
