@@ -138,8 +138,8 @@ def _message_id(message_id: str, domain: str) -> str:
 
 def _address(name: str, spec: str) -> Address:
     """One address, its domain in ASCII; ValueError for a list, a line break, or no address at all."""
-    local, mark, domain = spec.strip().rpartition("@")
-    if not (local and mark and domain) or any(sign in spec for sign in "\r\n,;<>"):
+    local, mark, domain = spec.rpartition("@")
+    if not (local and mark and domain) or any(sign in ",;<>" or sign.isspace() for sign in spec):
         raise ValueError("not one e-mail address")
     return Address(name, local, domain.encode("idna").decode("ascii"))
 

@@ -256,9 +256,8 @@ def test_these_signed_answers_leave_the_outcome_unknown(alipay, changes):
     ],
 )
 def test_a_signed_refusal_is_a_refusal_with_its_code(alipay, node, code):
-    with saying(alipay, node) as base:
-        with pytest.raises(GatewayRefused) as caught:
-            asked(alipay, base).query("ATTEMPT1")
+    with saying(alipay, node) as base, pytest.raises(GatewayRefused) as caught:
+        asked(alipay, base).query("ATTEMPT1")
     assert caught.value.code == code
 
 

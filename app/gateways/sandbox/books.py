@@ -210,7 +210,7 @@ class Books:
             return [Refund(**row) for row in rows]
 
     def open_refund(self, trade: Trade, **values: Any) -> Refund | None:
-        """Enter a refund; None when it would exceed what was paid. WeChat settles later, Alipay at once."""
+        """Enter a refund; None when it would exceed what was paid. WeChat settles it later, Alipay at once."""
         now = self.clock()
         at_once = trade.gateway == "alipay"
         row = {"reason": "", "notify_url": "", "parameters": ""} | values
@@ -224,7 +224,8 @@ class Books:
         row["settles_at"] = now if at_once else now + REFUND_TIME / self.speed_up
         table = store.refunds
         with self.store.writing() as connection:
-            if self._asked_back(connection, trade.id) + values["fen"] > (trade.paid_fen or 0):
+            paid_fen = self._refundable(connection, trade.id)
+            if self._asked_back(connection, trade.id) + values["fen"] > paid_fen:
                 return None
             number = connection.execute(insert(table).values(**row)).inserted_primary_key[0]  # type: ignore[index]
             if at_once:
@@ -314,6 +315,12 @@ class Books:
     def _change(self, trade_id: int, **values: Any) -> None:
         with self.store.writing() as connection:
             connection.execute(update(store.trades).where(store.trades.c.id == trade_id).values(**values))
+
+    def _refundable(self, connection: Connection, trade_id: int) -> int:
+        """What was paid, as the row says now; 0 while unpaid and once finished."""
+        table = store.trades
+        wanted = select(table.c.paid_fen).where(table.c.id == trade_id, table.c.state == "paid")
+        return int(connection.scalar(wanted) or 0)
 
     def _asked_back(self, connection: Connection, trade_id: int) -> int:
         table = store.refunds

@@ -31,7 +31,7 @@ WECHATPAY_VARIABLES = (
 ALIPAY_VARIABLES = ("ALIPAY_GATEWAY", "ALIPAY_APP_ID", "ALIPAY_SELLER_ID", "ALIPAY_PRIVATE_KEY", "ALIPAY_PUBLIC_KEY")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SandboxKeys:
     """Both sides' keys, PEM texts: the counterparts use the gateways' halves, the product is given the merchant's."""
 
