@@ -57,12 +57,16 @@ class Product:
         """What all parts wrote, for the day a test fails."""
         return self.folder / "product.log"
 
-    def prepare(self) -> None:
-        """Migrate the database and write the demo data."""
+    def prepare(self, *, demo: bool = True) -> None:
+        """Migrate the database, ship the catalogue, write the demo data; raises RuntimeError with the log's end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
-            command = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare", "--demo"]
-            subprocess.run(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, check=True)
+            command = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare", *(["--demo"] if demo else [])]
+            status = subprocess.run(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, check=False
+            ).returncode
+        if status:
+            raise RuntimeError(f"the product could not be prepared:\n{self.log_end()}")
 
     def start(self, *names: str) -> None:
         """Start these parts, or all. A part that runs already is left alone."""
@@ -130,10 +134,12 @@ class Product:
 
 
 @contextmanager
-def running_product(folder: Path, *, parts: tuple[str, ...] = PARTS, **environment: str) -> Iterator[Product]:
+def running_product(
+    folder: Path, *, parts: tuple[str, ...] = PARTS, demo: bool = True, **environment: str
+) -> Iterator[Product]:
     """A product that is ready to take orders; all its processes are gone afterwards."""
     product = Product(folder, **environment)
-    product.prepare()
+    product.prepare(demo=demo)
     try:
         product.start(*parts)
         product.wait_until_ready()
