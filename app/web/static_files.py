@@ -36,7 +36,7 @@ class Compressed:
 
     body: bytes
 
-    quality: ClassVar[int] = 5  # of Brotli: a fiftieth of the work of 11 for a tenth more bytes
+    quality: ClassVar[int] = 5  # of Brotli: a hundredth of the work of 11 for a tenth more bytes
 
     @cached_property
     def brotli(self) -> bytes:
