@@ -93,7 +93,7 @@ def check_password_strength(password: str, phone: str = "") -> None:
 def _is_common(password: str) -> bool:
     """A well-known word with little around it."""
     plain = password.lower()
-    return any(word in plain and len(plain) - len(word) < 5 for word in _COMMON)
+    return any(word in plain and len(plain) - len(word) < 6 for word in _COMMON)
 
 
 def _count_guess(index: str, address: str) -> None:
