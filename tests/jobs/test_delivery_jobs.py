@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from app.core import clock, events, tenancy
+from app.core.db import db
+from app.crm.access.models import CrmUser
 from app.notifications import alerts
 from app.notifications.models import Alert, Message
+from app.orders.models import Order
 from app.payments import cases
 from app.provisioning import deliver
-from app.provisioning.models import Tenant
+from app.provisioning.models import License, Tenant
 from jobs import base
 from jobs.subscriptions import SUBSCRIPTIONS
 from tests.domain.provisioning import shop
@@ -34,6 +42,56 @@ def test_what_speaks_outside_holds_no_transaction_and_outlasts_ten_minutes_of_tr
 
     assert job.outside
     assert sum(base.BACK_OFF[: job.tries - 1]) > 600
+
+
+@pytest.mark.parametrize("product", ["saas", "private"])
+@pytest.mark.parametrize("commit", range(7))
+def test_a_worker_killed_right_after_any_commit_leaves_nothing_for_a_person_to_do(
+    app: Flask, work: Work, product: str, commit: int
+) -> None:
+    """SIGKILL: claim, begin, four steps, done; the last one's news may be lost, the delivery is not."""
+    order = shop.buy(product, months=1)
+    [task] = shop.tasks(deliver.JOB)
+
+    assert killed_in_a_process_of_its_own(task.id, commit) == signal.SIGKILL
+    with clock.held(clock.now() + base.LEASE + timedelta(seconds=1)):
+        base.run_task(task.id)
+        work()
+
+    assert shop.reread(Order, order.id).delivery == "delivered"
+    assert len(shop.rows(Tenant)) + len(shop.rows(License)) == 1
+    assert len(shop.rows(CrmUser)) == (1 if product == "saas" else 0)
+    assert sorted((m.channel, m.status) for m in shop.rows(Message)) == [("mail", "sent"), ("sms", "sent")]
+    assert {task.state for task in shop.rows(events.Task)} == {"done"}
+
+
+def killed_in_a_process_of_its_own(task_id: str, commit: int) -> int:
+    """Run a task in a forked worker that dies right after its commit with this number; gives the signal that ended it."""
+    db.session.remove()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads; the child uses none of them
+        child = os.fork()
+    if child == 0:
+        try:
+            _die_after(commit)
+            base.run_task(task_id)
+        finally:
+            os._exit(0)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
+
+
+def _die_after(commit: int) -> None:
+    """In the child: connections of its own, and an end."""
+    db.engine.dispose(close=False)
+    left = commit
+
+    def count(_session: Session) -> None:
+        nonlocal left
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+
+    event.listen(Session, "after_commit", count)
 
 
 def test_an_unpaid_order_is_given_up_at_once(app: Flask) -> None:
