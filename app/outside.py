@@ -5,12 +5,15 @@ from __future__ import annotations
 from flask import Flask
 
 from app.config import ROOT, Settings
+from app.crm.access import passwords
+from app.crm.access import tenants as crm_tenants
 from app.crm.access.home import Home
 from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_pay
 from app.notifications import purchase, send
 from app.payments import certificates, registry
 from app.provisioning import certificates as license_certificates
 from app.provisioning import downloads, ports, releases, tenants
+from app.tenant_book import PurchasedTenants
 
 WECHATPAY_HOST = "https://api.mch.weixin.qq.com"
 ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
@@ -21,6 +24,8 @@ def connect(app: Flask, settings: Settings) -> None:
     send.use(sms=_sms(settings), mail=_mail(settings))
     purchase.use_public_url(settings.public_url)
     ports.use(Home())
+    crm_tenants.use(PurchasedTenants())
+    passwords.configure(rounds=settings.password_rounds)
     tenants.configure(first_password=settings.tenant_admin_password)
     license_certificates.use_key(settings.license_private_key)
     downloads.use_secret(settings.secret_key)

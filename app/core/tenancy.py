@@ -6,14 +6,33 @@ a scope is refused, with one it gets the condition added, and a write of somebod
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Table, event
-from sqlalchemy.orm import Mapped, ORMExecuteState, Session, declared_attr, mapped_column, with_loader_criteria
+from sqlalchemy import (
+    ClauseElement,
+    ColumnClause,
+    Delete,
+    ForeignKey,
+    FromClause,
+    Insert,
+    Join,
+    Select,
+    SelectBase,
+    String,
+    Subquery,
+    Table,
+    TextClause,
+    Update,
+    event,
+)
+from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, declared_attr, mapped_column, with_loader_criteria
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import AliasedReturnsRows
 
 from app.core.db import db
 
@@ -106,87 +125,175 @@ def scope(wanted: Scope) -> Iterator[Session]:
         leave()
 
 
-def _owned_tables() -> dict[Table, str]:
-    """Each owned table with the name of its owner column; computed once all models are mapped."""
-    owners: dict[Table, str] = {}
-    for mapper in db.Model.registry.mappers:
-        for mixin, column in ((TenantOwned, "tenant_id"), (CustomerOwned, "customer_id")):
-            if issubclass(mapper.class_, mixin):
-                owners[mapper.local_table] = column  # type: ignore[index]
-    return owners
+_OWNER_COLUMNS = ((TenantOwned, "tenant_id"), (CustomerOwned, "customer_id"))
+
+_owned_tables: dict[Table, str] = {}
 
 
-_owned_cache: dict[int, dict[Table, str]] = {}
-
-
-def _owned() -> dict[Table, str]:
-    count = len(list(db.Model.registry.mappers))
-    if count not in _owned_cache:
-        _owned_cache.clear()
-        _owned_cache[count] = _owned_tables()
-    return _owned_cache[count]
-
-
-_verdicts: dict[Any, tuple[frozenset[Table], bool]] = {}
-
-
-def _tables_in(statement: Any) -> tuple[frozenset[Table], bool]:
-    """The owned tables a statement touches anywhere, and whether one of them is a bare Core table.
-
-    The whole tree is walked: ``exists()``, subqueries and set operations hide entities from a look at the top.
-    A bare table is not reached by loader criteria and needs EVERYONE.
-    """
-    owned = _owned()
-    found: set[Table] = set()
-    bare = False
-    for element in visitors.iterate(statement):
-        table = element if isinstance(element, Table) else getattr(element, "table", None)
-        if isinstance(table, Table) and table in owned:
-            found.add(table)
-            annotations = getattr(element, "_annotations", {})
-            if isinstance(element, Table) and "parententity" not in annotations and "entity_namespace" not in annotations:
-                bare = True
-    return frozenset(found), bare
+@event.listens_for(Mapper, "after_mapper_constructed")
+def _note_owner(mapper: Mapper[Any], owner: type) -> None:
+    """Each owned table with the name of its owner column, as soon as its model is there."""
+    for mixin, column in _OWNER_COLUMNS:
+        if issubclass(owner, mixin) and isinstance(mapper.local_table, Table):
+            _owned_tables[mapper.local_table] = column
 
 
 @event.listens_for(Session, "do_orm_execute")
 def _guard(state: ORMExecuteState) -> None:
-    if state.is_column_load or state.is_relationship_load and state.execution_options.get("_scope_applied"):
-        return
-    found, bare = _tables_in(state.statement)
-    if not found:
+    if state.is_column_load:  # the rest of a row that the session was allowed to load
         return
     wanted: Scope | None = state.session.info.get("scope")
-    if wanted is None:
-        raise ScopeError(f"no scope for a statement on {sorted(t.name for t in found)}")
-    if wanted.is_everyone:
+    if wanted is not None and wanted.is_everyone:
         return
-    owned = _owned()
-    columns = {owned[t] for t in found}
-    for column, value in (("tenant_id", wanted.tenant_id), ("customer_id", wanted.customer_id)):
-        if column in columns and value is None:
+    found = _owned_in(state.statement)
+    if wanted is None:
+        if found:
+            raise ScopeError(f"no scope for a statement on {sorted(t.name for t in found)}")
+        return
+    _insist_on_reach(wanted, found)
+    if not state.is_relationship_load:  # those are SQLAlchemy's own, and made of the models
+        _insist_on_models(state.statement)
+    if state.is_insert or state.is_update:
+        _insist_on_own_rows(state, wanted)
+    if found and (not state.is_insert or state.statement.select is not None):
+        state.statement = state.statement.options(*_criteria(wanted))
+
+
+def _owned_in(statement: Any) -> set[Table]:
+    """The owned tables a statement touches anywhere.
+
+    The whole tree is walked: ``exists()``, subqueries and set operations hide entities from a look at the top.
+    """
+    found: set[Table] = set()
+    for element in visitors.iterate(statement):
+        table = _table_of(element if isinstance(element, FromClause) else getattr(element, "table", None))
+        if table is not None:
+            found.add(table)
+    return found
+
+
+def _insist_on_reach(wanted: Scope, found: set[Table]) -> None:
+    columns = {_owned_tables[table] for table in found}
+    for column in columns:
+        if getattr(wanted, column) is None:
             raise ScopeError(f"scope {wanted} does not reach {sorted(t.name for t in found)}")
-    if bare:
-        raise ScopeError("an owned table stands in the statement without its model; use the model, or EVERYONE")
+
+
+def _criteria(wanted: Scope) -> list[Any]:
+    """The condition for every owned model of a statement, wherever it stands, and of what it loads afterwards."""
     options = []
     if wanted.tenant_id is not None:
         tenant_id = wanted.tenant_id
-        options.append(
-            with_loader_criteria(TenantOwned, lambda cls: cls.tenant_id == tenant_id, include_aliases=True)
-        )
+        options.append(with_loader_criteria(TenantOwned, lambda cls: cls.tenant_id == tenant_id, include_aliases=True))
     if wanted.customer_id is not None:
         customer_id = wanted.customer_id
         options.append(
             with_loader_criteria(CustomerOwned, lambda cls: cls.customer_id == customer_id, include_aliases=True)
         )
-    state.statement = state.statement.options(*options)
+    return options
+
+
+def _insist_on_models(statement: Any) -> None:
+    """Criteria reach models, not bare Core tables and not text: those need EVERYONE."""
+    for element in visitors.iterate(statement):
+        if isinstance(element, TextClause):
+            raise ScopeError("text reaches rows that no scope can see to; write it with the models, or under EVERYONE")
+        bare = _bare_in(element)
+        if bare is not None:
+            raise ScopeError(f"{bare.name} stands in the statement without its model; use the model, or EVERYONE")
+
+
+def _bare_in(element: Any) -> Table | None:
+    """An owned table that stands in this SELECT, INSERT, UPDATE or DELETE itself as a Core table."""
+    if isinstance(element, (Insert, Update, Delete)):
+        return None if _is_of_model(element.table) else _table_of(element.table)
+    if not isinstance(element, Select):
+        return None
+    joined = [target for target, *_ in element._setup_joins]
+    for source in itertools.chain.from_iterable(_parts_of(f) for f in (*element._from_obj, *joined) if isinstance(f, FromClause)):
+        if not _is_of_model(source) and _table_of(source) is not None:
+            return _table_of(source)
+    # SQLAlchemy itself writes plain columns of a model's table; without the model beside them they are ours.
+    columns = list(_columns_in(element))
+    modelled = {_table_of(c.table) for c in columns if _is_of_model(c)} | {
+        _table_of(f) for f in _sources_of(element) if _is_of_model(f)
+    }
+    for column in columns:
+        if not _is_of_model(column) and (column.table is not _table_of(column.table) or column.table not in modelled):
+            return _table_of(column.table)
+    return None
+
+
+def _columns_in(select: Select[Any]) -> Iterator[Any]:
+    """The columns of owned tables in a SELECT itself, not in those inside it."""
+    waiting: list[Any] = [*select._raw_columns, *select._where_criteria, *select._order_by_clauses, *select._group_by_clauses]
+    waiting += select._having_criteria
+    waiting += [on for _, on, *_ in select._setup_joins if isinstance(on, ClauseElement)]
+    while waiting:
+        element = waiting.pop()
+        if isinstance(element, (SelectBase, Subquery)):
+            continue
+        if isinstance(element, ColumnClause) and _table_of(element.table) is not None:
+            yield element
+        elif isinstance(element, FunctionElement) or not isinstance(element, FromClause):
+            waiting += element.get_children()
+
+
+def _sources_of(select: Select[Any]) -> list[Any]:
+    direct = [*select._from_obj, *(target for target, *_ in select._setup_joins), *select._raw_columns]
+    return [part for source in direct if isinstance(source, FromClause) for part in _parts_of(source)]
+
+
+def _parts_of(source: FromClause) -> Iterator[FromClause]:
+    if isinstance(source, Join):
+        yield from _parts_of(source.left)
+        yield from _parts_of(source.right)
+    else:
+        yield source
+
+
+def _table_of(source: Any) -> Table | None:
+    """The owned table that a FROM element is, or is another name of."""
+    while isinstance(source, AliasedReturnsRows) and not isinstance(source, Subquery):
+        source = source.element
+    if not isinstance(source, Table):
+        return None
+    for table in (source, source._deannotate()) if source._annotations else (source,):
+        if table in _owned_tables:
+            return table
+    return None
+
+
+def _is_of_model(element: Any) -> bool:
+    return "parententity" in element._annotations or "parentmapper" in element._annotations
+
+
+def _insist_on_own_rows(state: ORMExecuteState, wanted: Scope) -> None:
+    """Statements that write rows without the session: an INSERT is stamped, an owner is never changed."""
+    table = _table_of(state.statement.table)
+    if table is None:
+        return
+    column = _owned_tables[table]
+    written = [row for row in (state.parameters if isinstance(state.parameters, list) else [state.parameters]) if row]
+    if state.is_update:
+        if isinstance(state.parameters, list):
+            raise ScopeError("an UPDATE by a list of keys is not bound to the scope; use a WHERE, or the session")
+        if any(getattr(key, "key", key) == column for key in (state.statement._values or {})) or any(column in row for row in written):
+            raise ScopeError(f"{column} is not to be changed")
+        return
+    if not written:
+        raise ScopeError("pass the rows of an INSERT as parameters, so that their owner can be seen to")
+    mine = getattr(wanted, column)
+    for row in written:
+        if row.setdefault(column, mine) != mine:
+            raise ScopeError(f"a row for {table.name} belongs to another {column}")
 
 
 @event.listens_for(Session, "before_flush")
 def _guard_writes(session: Session, _context: Any, _instances: Any) -> None:
     wanted: Scope | None = session.info.get("scope")
     for row in [*session.new, *session.dirty, *session.deleted]:
-        for mixin, column in ((TenantOwned, "tenant_id"), (CustomerOwned, "customer_id")):
+        for mixin, column in _OWNER_COLUMNS:
             if not isinstance(row, mixin):
                 continue
             if wanted is None:
