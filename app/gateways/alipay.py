@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import structlog
+from Cryptodome.PublicKey import RSA
 
 from app.core import clock
 from app.gateways import rsa_keys
@@ -244,15 +245,17 @@ class _Sdk(_AliPay):  # type: ignore[misc]
     def __init__(self, settings: AlipaySettings, now: Callable[[], datetime], limits: Limits):
         self._now = now
         self._limits = limits
+        self._our_key = rsa_keys.private_key(settings.private_key)
         self._their_key = rsa_keys.public_key(settings.public_key)
-        super().__init__(
-            appid=settings.app_id,
-            app_notify_url=settings.notify_url,
-            app_private_key_string=rsa_keys.private_pem(rsa_keys.private_key(settings.private_key)),
-            alipay_public_key_string=rsa_keys.public_pem(self._their_key),
-            sign_type="RSA2",
-        )
+        super().__init__(appid=settings.app_id, app_notify_url=settings.notify_url, sign_type="RSA2")
         self._gateway = settings.calls or settings.gateway
+
+    def _load_key(self) -> None:
+        """Give the SDK the keys that were read and checked already: its own reader takes 150 ms and knows fewer forms."""
+        ours, theirs = self._our_key.private_numbers(), self._their_key.public_numbers()
+        parts = (ours.public_numbers.n, ours.public_numbers.e, ours.d, ours.p, ours.q)
+        self._app_private_key = RSA.construct(parts, consistency_check=False)
+        self._alipay_public_key = RSA.construct((theirs.n, theirs.e), consistency_check=False)
 
     def build_body(self, method: str, biz_content: Mapping[str, Any] | None = None, **extra: Any) -> dict[str, Any]:
         """The SDK takes the time from the zone of the process; the gateway reads Beijing time."""

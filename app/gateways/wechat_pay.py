@@ -221,10 +221,8 @@ class WeChatPay(PaymentGateway):
     def _core(self) -> _Core:
         try:
             return _Core(self._settings, self._store, self._now, self._limits)
-        except GatewayRefused:
-            raise
-        except Exception as error:  # the SDK raises bare Exceptions for unusable keys; their texts may quote them
-            raise GatewayRefused("MISCONFIGURED", "the WeChat Pay settings are unusable") from error
+        except rsa_keys.KeyUnusable as error:
+            raise GatewayRefused("MISCONFIGURED", str(error)) from error
 
     @cached_property
     def _sdk(self) -> _Sdk:
@@ -398,19 +396,12 @@ class _Core(Core):
     def __init__(
         self, settings: WeChatPaySettings, store: CertificateStore, now: Callable[[], datetime], limits: Limits
     ):
-        try:
-            private_key = rsa_keys.private_pem(rsa_keys.private_key(settings.private_key))
-            public_key = rsa_keys.public_pem(rsa_keys.public_key(settings.public_key)) if settings.public_key else None
-        except rsa_keys.KeyUnusable as error:
-            raise GatewayRefused("MISCONFIGURED", str(error)) from error
         super().__init__(
-            mchid=settings.mchid,
-            cert_serial_no=settings.serial_no,
-            private_key=private_key,
-            apiv3_key=settings.apiv3_key,
-            public_key=public_key,
-            public_key_id=settings.public_key_id if public_key else None,
+            mchid=settings.mchid, cert_serial_no=settings.serial_no, private_key=None, apiv3_key=settings.apiv3_key
         )
+        # The SDK's own reader knows PKCS#8 with LF only.
+        self._private_key = rsa_keys.private_key(settings.private_key)
+        self._public_key_id = settings.public_key_id if settings.public_key else None
         self._gate_way = settings.gateway.rstrip("/")
         self._settings = settings
         self._now = now

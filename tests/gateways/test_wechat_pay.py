@@ -219,9 +219,10 @@ def test_these_answers_leave_the_outcome_unknown(wechat, status, code):
     [(400, "PARAM_ERROR"), (401, "SIGN_ERROR"), (403, "NO_AUTH"), (403, "RULE_LIMIT"), (400, "APPID_MCHID_NOT_MATCH")],
 )
 def test_a_coded_refusal_is_a_refusal_with_its_code(wechat, status, code):
-    with saying(wechat, status, json.dumps({"code": code, "message": "话"}).encode(), signed=False) as base:
-        with pytest.raises(GatewayRefused) as caught:
-            asked(wechat, base).query("ATTEMPT1")
+    body = json.dumps({"code": code, "message": "话"}).encode()
+    with saying(wechat, status, body, signed=False) as base, pytest.raises(GatewayRefused) as caught:
+        asked(wechat, base).query("ATTEMPT1")
+
     assert caught.value.code == code
 
 
