@@ -10,6 +10,7 @@ from app.crm.access import tenants as crm_tenants
 from app.crm.access.home import Home
 from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_pay
 from app.notifications import purchase, send
+from app.orders import links
 from app.payments import certificates, registry
 from app.provisioning import certificates as license_certificates
 from app.provisioning import downloads, ports, releases, tenants
@@ -22,6 +23,7 @@ ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
 def connect(app: Flask, settings: Settings) -> None:
     registry.use({"wechat": _wechat_pay(settings), "alipay": _alipay(settings)} if settings.edition == "cloud" else {})
     send.use(sms=_sms(settings), mail=_mail(settings))
+    links.use_public_url(settings.public_url)
     purchase.use_public_url(settings.public_url)
     ports.use(Home())
     crm_tenants.use(PurchasedTenants())

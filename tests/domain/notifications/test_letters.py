@@ -99,6 +99,7 @@ def test_a_subscription_is_told_by_sms_with_code_password_and_link_and_by_mail_w
     assert tenant.code in text
     assert f"管理员账号 admin，初始密码 {tenant.first_password}" in text
     assert "有效期至 2027-06-18" in text
+    assert f"http://127.0.0.1:8000/checkout/orders/{order.order_no}?key=" in text
     assert links.order_link(order) in text
     assert (sms.recipient, sms.recipient_masked) == ("13800138000", "138****8000")
     assert (mail.recipient, mail.recipient_masked) == ("zhou@qinghe.example", "z***@qinghe.example")
