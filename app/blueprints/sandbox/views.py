@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +11,7 @@ from app.core import clock
 from app.gateways.sandbox import Sandbox
 from app.gateways.sandbox.books import Delivery, Refund, Trade
 from app.gateways.sandbox.courier import WAITS
+from app.gateways.sandbox.wechat import way_is_over
 
 NAMES = {"wechat": "微信支付", "alipay": "支付宝"}
 CHANNELS = {"native": "扫码", "h5": "手机浏览器", "jsapi": "微信内", "page": "电脑网站", "wap": "手机网站"}
@@ -76,7 +76,8 @@ class TradeView:
     @property
     def is_expired(self) -> bool:
         """Whether the cashier would turn the buyer away; the trade itself may still be open."""
-        return self.row.expires_at is not None and self.row.expires_at <= clock.now().timestamp()
+        is_over = self.row.gateway == "wechat" and way_is_over(self.row, clock.now())
+        return is_over or (self.row.expires_at is not None and self.row.expires_at <= clock.now().timestamp())
 
     @property
     def state(self) -> tuple[str, str]:
@@ -157,11 +158,3 @@ class RefundView:
     @property
     def created_at(self) -> datetime | None:
         return at(self.row.created_at)
-
-
-def pretty(text: str) -> str:
-    """JSON with line breaks, for the curious."""
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except ValueError:
-        return text

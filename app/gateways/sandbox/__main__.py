@@ -14,7 +14,11 @@ from app.gateways.sandbox.server import open_and_serve
 
 
 def main() -> int:
-    settings = config.load()
+    try:
+        settings = config.load()
+    except config.ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     if not settings.sandbox:
         sys.stderr.write("The sandbox is off: set SANDBOX=1 to try the product with local gateways.\n")
         return 2

@@ -21,8 +21,7 @@ from app.gateways.sandbox.wire import WireAnswer, WireRequest, rsa_sign, rsa_ver
 
 SCHEMA = "WECHATPAY2-SHA256-RSA2048"
 STALE = timedelta(minutes=5)
-CODE_LIFE = timedelta(hours=2)  # of a code_url and a prepay_id
-H5_LIFE = timedelta(minutes=5)
+WAY_LIVES = {"native": timedelta(hours=2), "jsapi": timedelta(hours=2), "h5": timedelta(minutes=5)}
 REFUND_GAP = 60.0  # seconds between two refunds of one trade
 MOST_REFUNDS = 50
 TRADE_TYPES = {"native": "NATIVE", "jsapi": "JSAPI", "h5": "MWEB"}
@@ -429,6 +428,11 @@ class WeChatCounterpart:
             "Wechatpay-Signature": rsa_sign(key, f"{stamp}\n{nonce}\n".encode() + body + b"\n"),
             "Wechatpay-Signature-Type": SCHEMA,
         }
+
+
+def way_is_over(trade: Trade, now: datetime) -> bool:
+    """Whether the code, prepay id or address that leads to the cashier is too old; the order itself may still be open."""
+    return now.timestamp() - trade.token_made_at > WAY_LIVES[trade.channel].total_seconds()
 
 
 _STATE_WORDS = {"NOTPAY": "订单未支付", "SUCCESS": "支付成功", "REFUND": "转入退款", "CLOSED": "订单已关闭"}
