@@ -20,8 +20,12 @@ def choose(person: Visitor, product_type: str) -> None:
     person.look()
     person.go("/pricing")
     person.look()
-    person.page.locator(
-        f"main a[href*='/checkout/{product_type}']:visible, main form[action*='/checkout/{product_type}'] button:visible"
+    page = person.page
+    if product_type == "private":
+        page.locator("label:has(input[name=mode][value=private])").click()
+        person.look()
+    page.locator(
+        f"main a[href*='/checkout/{product_type}']:visible, main form[action*='/checkout/'] button:visible"
     ).first.click()
     person.page.wait_for_url(f"**/checkout/{product_type}**")
     person.look()
@@ -163,9 +167,9 @@ def test_the_whole_purchase_works_without_script(product: Product, browser: Brow
         page.wait_for_url("**/checkout/orders/*")
         order = page.url
         page.get_by_role("link", name="支付宝").click()
-        page.locator("form[action$='/payments'] button").first.click()
-        cashier = person.context.pages[-1]
-        cashier.get_by_role("button", name="登录并付款").click()
+        with page.expect_popup() as opened:
+            page.locator("#open-alipay").click()
+        opened.value.get_by_role("button", name="登录并付款").click()
 
         page.goto(order)
         expect(page.locator(".code").first).to_contain_text("TENANT-", timeout=30_000)

@@ -94,11 +94,12 @@ class Visitor:
 @contextmanager
 def visitor(product: Product, browser: Browser, kind: dict[str, Any], **more: Any) -> Iterator[Visitor]:
     """A person with a fresh profile; at the end his troubles are empty, or the test fails with them."""
-    context = browser.new_context(**kind, locale="zh-CN", timezone_id="Asia/Shanghai", **more)
+    context = browser.new_context(**kind, locale="zh-CN", timezone_id="Asia/Shanghai", reduced_motion="reduce", **more)
     try:
         person = Visitor(product, context)
         yield person
-        assert person.troubles == []
+        if person.troubles:
+            raise AssertionError("he met:\n" + "\n".join(person.troubles))
     finally:
         context.close()
 
