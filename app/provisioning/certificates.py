@@ -14,7 +14,7 @@ import textwrap
 from dataclasses import asdict, dataclass
 from datetime import date
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -100,9 +100,12 @@ def _signing_key() -> Ed25519PrivateKey:
 
 
 def _private(pem: str) -> Ed25519PrivateKey:
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError("LICENSE_PRIVATE_KEY is no readable private key without a passphrase") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("LICENSE_PRIVATE_KEY must be an Ed25519 key")
+        raise ValueError("LICENSE_PRIVATE_KEY must be an Ed25519 key: openssl genpkey -algorithm ed25519")
     return key
 
 

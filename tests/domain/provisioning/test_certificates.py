@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from app.core.errors import Invalid
+from app.gateways.sandbox.keys import make_keys
 from app.provisioning import certificates, keys
 from app.provisioning.models import License
 
@@ -119,6 +120,12 @@ def test_without_a_key_nothing_is_signed(signing: str) -> None:
 
     with pytest.raises(RuntimeError, match="LICENSE_PRIVATE_KEY"):
         certificates.sign_certificate(a_license())
+
+
+@pytest.mark.parametrize(("pem", "why"), [("rubbish", "no readable private key"), ("rsa", "must be an Ed25519 key")])
+def test_a_key_of_another_kind_is_named_at_the_start(signing: str, pem: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"LICENSE_PRIVATE_KEY.*{why}"):
+        certificates.use_key(make_keys().merchant_private_key if pem == "rsa" else pem)
 
 
 def test_the_sandboxs_key_is_made_once_and_is_its_owners_alone(tmp_path) -> None:
