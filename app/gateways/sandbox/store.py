@@ -124,6 +124,7 @@ class Store:
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # the inbox holds codes and first passwords, of play accounts but nobody else's business
         self._engine = _engine(path)
         with self.writing() as connection:
             _make_tables(connection)
