@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from sqlalchemy import Insert, delete, select, update
+from sqlalchemy import Insert, Update, delete, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from app.core import clock
@@ -62,9 +62,9 @@ def _begin_anew(key: str, window: timedelta) -> bool:
     return _changes_one(statement.values(count=1, window_ends_at=clock.now() + window))
 
 
-def _changes_one(statement: object) -> bool:
-    result = db.session.execute(statement.execution_options(synchronize_session=False))  # type: ignore[attr-defined]
-    return bool(result.rowcount == 1)
+def _changes_one(statement: Update) -> bool:
+    result = db.session.execute(statement.execution_options(synchronize_session=False))
+    return bool(result.rowcount == 1)  # type: ignore[attr-defined]
 
 
 def _insist_on_row(key: str, window: timedelta) -> None:

@@ -41,7 +41,10 @@ def note_proof(phone: str) -> None:
 
 def proves(phone: str) -> bool:
     kept = session.get("proof")
-    return bool(kept) and kept[0] == phones.index(phone) and clock.now().timestamp() - kept[1] < _PROOF_LIVES
+    if not kept:
+        return False
+    index, proved_at = kept
+    return bool(index == phones.index(phone)) and clock.now().timestamp() - proved_at < _PROOF_LIVES
 
 
 def note_placed(order: Order) -> None:

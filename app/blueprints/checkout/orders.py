@@ -60,7 +60,7 @@ def check_payment(order_no: str) -> ResponseReturnValue:
     session["asked"] = [order_no, int(clock.now().timestamp())]
     if wanted_fragment(("pay_status",)):
         return _order_page(found, standing_of(found, _gateway_asked_for(), _asked_at(found)))
-    return redirect(url_for("checkout.order", order_no=order_no, **_same_tab()), 303)
+    return redirect(url_for("checkout.order", order_no=order_no, pay=_gateway_asked_for()), 303)
 
 
 @area.post("/orders/<order_no>/cancel", endpoint="cancel")
@@ -109,20 +109,22 @@ def _order_page(found: Order, standing: Standing) -> Response:
 
 
 def _success_page(found: Order) -> Response:
-    context = {"step": 4, "order": found, "refunds": [r for r in queries.refunds(found.id) if r.status != "failed"]}
-    if found.product_type == "saas":
-        tenant = provisioning.tenant_of(found)
-        # Whoever only has the SMS link reads the password in the SMS, not here.
-        password = tenant.first_password if tenant and browser.placed(found) else None
-        return page("checkout/success_saas.html", tenant=tenant, password=password, **context)
-    license = provisioning.license_of(found)
-    return page(
-        "checkout/success_private.html",
-        license=license,
-        packages=_packages(license),
-        help_email=OPERATOR.email,
-        **context,
-    )
+    refunds = [refund for refund in queries.refunds(found.id) if refund.status != "failed"]
+    if found.product_type == "private":
+        license = provisioning.license_of(found)
+        return page(
+            "checkout/success_private.html",
+            step=4,
+            order=found,
+            refunds=refunds,
+            license=license,
+            packages=_packages(license),
+            help_email=OPERATOR.email,
+        )
+    tenant = provisioning.tenant_of(found)
+    # Whoever only has the SMS link reads the password in the SMS, not here.
+    password = tenant.first_password if tenant and browser.placed(found) else None
+    return page("checkout/success_saas.html", step=4, order=found, refunds=refunds, tenant=tenant, password=password)
 
 
 def _packages(license: License | None) -> list[tuple[str, str, int, str, str]]:
@@ -164,11 +166,6 @@ def _here(order_no: str) -> str:
 def _gateway_asked_for() -> str | None:
     wanted = request.values.get("pay") or request.form.get("gateway")
     return wanted if wanted in registry.names() else None
-
-
-def _same_tab() -> dict[str, str]:
-    gateway = _gateway_asked_for()
-    return {"pay": gateway} if gateway else {}
 
 
 def _asked_at(found: Order) -> int:
