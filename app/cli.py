@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from flask import Flask
 from flask_migrate import upgrade
 
 from app.catalog.shipped import ship_catalogue
+from app.config import ROOT
 from app.core import tenancy
+from app.core.errors import Refused
+from app.provisioning import queries
+from app.provisioning.releases import publish_release
+from app.staff.accounts import create_staff
+from app.staff.policy import ROLES
 
 
 def init_app(app: Flask) -> None:
-    app.cli.add_command(prepare)
+    for command in (prepare, seed, release, add_staff):
+        app.cli.add_command(command)
 
 
 @click.command()
@@ -19,9 +30,58 @@ def init_app(app: Flask) -> None:
 def prepare(demo: bool) -> None:
     """Migrate the database and ship the catalogue; a second time changes nothing."""
     upgrade()
+    _seed(demo)
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Write the demo data of the sandbox too.")
+def seed(demo: bool) -> None:
+    """Ship the catalogue into a migrated database; a second time changes nothing."""
+    _seed(demo)
+
+
+@click.command()
+@click.argument("version", required=False)
+def release(version: str | None) -> None:
+    """Build the installation packages of VERSION (default: this one's) and offer them to licence holders."""
+    with _refusals_as_words(), tenancy.scope(tenancy.everyone("publish a release")):
+        for row in publish_release(version or _own_version()):
+            click.echo(f"{row.file_name}  {row.sha256}")
+
+
+@click.command("create-staff")
+@click.argument("username")
+@click.option("--name", prompt="Name", help="As colleagues and customers read it.")
+@click.option("--role", type=click.Choice(list(ROLES)), default="admin", show_default=True)
+@click.option("--title", default="")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
+def add_staff(username: str, name: str, role: str, title: str, password: str) -> None:
+    """Let somebody into the back office: the first administrator of a new installation."""
+    with _refusals_as_words(), tenancy.scope(tenancy.everyone("create staff")):
+        create_staff(username, name, role, title, password)
+    click.echo(f"{username} may log in at /admin/.")
+
+
+def _seed(demo: bool) -> None:
     with tenancy.scope(tenancy.everyone("ship the catalogue")):
         ship_catalogue()
     if demo:
+        # Only here: the demo is not part of what runs in production.
         from app.demo import write_demo_data
 
         write_demo_data()
+        with tenancy.scope(tenancy.everyone("publish a release")):
+            if not queries.releases():
+                publish_release(_own_version())
+
+
+def _own_version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+
+
+@contextmanager
+def _refusals_as_words() -> Iterator[None]:
+    try:
+        yield
+    except Refused as refusal:
+        raise click.ClickException(refusal.message) from refusal

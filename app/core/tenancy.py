@@ -34,7 +34,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import AliasedReturnsRows
 
-from app.core.db import db
+from app.core.db import db, reading
 
 
 class ScopeError(RuntimeError):
@@ -108,6 +108,14 @@ def session_is_fresh(session: Session) -> bool:
 
 def current(session: Session | None = None) -> Scope | None:
     return (session or db.session()).info.get("scope")
+
+
+@contextmanager
+def aside(wanted: Scope) -> Iterator[Session]:
+    """A second session, for a look under another scope beside the present unit of work; it writes nothing."""
+    with reading(), Session(db.engine) as session:
+        session.info["scope"] = wanted
+        yield session
 
 
 @contextmanager
@@ -210,7 +218,9 @@ def _bare_in(element: Any) -> Table | None:
     if not isinstance(element, Select):
         return None
     joined = [target for target, *_ in element._setup_joins]
-    for source in itertools.chain.from_iterable(_parts_of(f) for f in (*element._from_obj, *joined) if isinstance(f, FromClause)):
+    for source in itertools.chain.from_iterable(
+        _parts_of(f) for f in (*element._from_obj, *joined) if isinstance(f, FromClause)
+    ):
         if not _is_of_model(source) and _table_of(source) is not None:
             return _table_of(source)
     # SQLAlchemy itself writes plain columns of a model's table; without the model beside them they are ours.
@@ -226,7 +236,12 @@ def _bare_in(element: Any) -> Table | None:
 
 def _columns_in(select: Select[Any]) -> Iterator[Any]:
     """The columns of owned tables in a SELECT itself, not in those inside it."""
-    waiting: list[Any] = [*select._raw_columns, *select._where_criteria, *select._order_by_clauses, *select._group_by_clauses]
+    waiting: list[Any] = [
+        *select._raw_columns,
+        *select._where_criteria,
+        *select._order_by_clauses,
+        *select._group_by_clauses,
+    ]
     waiting += select._having_criteria
     waiting += [on for _, on, *_ in select._setup_joins if isinstance(on, ClauseElement)]
     while waiting:
@@ -278,7 +293,9 @@ def _insist_on_own_rows(state: ORMExecuteState, wanted: Scope) -> None:
     if state.is_update:
         if isinstance(state.parameters, list):
             raise ScopeError("an UPDATE by a list of keys is not bound to the scope; use a WHERE, or the session")
-        if any(getattr(key, "key", key) == column for key in (state.statement._values or {})) or any(column in row for row in written):
+        if any(getattr(key, "key", key) == column for key in (state.statement._values or {})) or any(
+            column in row for row in written
+        ):
             raise ScopeError(f"{column} is not to be changed")
         return
     if not written:

@@ -31,7 +31,9 @@ class CustomerForm(Form):
     name = StringField("公司", [DataRequired("请填公司名称"), Length(max=200, message="公司名称最多 200 个字")])
     contact_name = StringField("联系人", [Optional(), Length(max=100, message="联系人最多 100 个字")])
     phone = StringField("电话", [Optional(), Length(max=40, message="这不像一个电话号码")])
-    email = StringField("邮箱", [Optional(), Length(max=120, message="邮箱太长了"), Email("这不像一个邮箱地址，例如 name@example.com")])
+    email = StringField(
+        "邮箱", [Optional(), Length(max=120, message="邮箱太长了"), Email("这不像一个邮箱地址，例如 name@example.com")]
+    )
     region = StringField("地区", [Optional(), Length(max=60, message="地区最多 60 个字")])
     source = SelectField("来源", [Optional()], choices=[SelectChoice("", "未填"), *map(SelectChoice, keep.SOURCES)])
     owner_id = SelectField("负责人", [Optional()])
@@ -120,7 +122,10 @@ def edit_customer(id: str) -> ResponseReturnValue:
 def customer_duplicates() -> ResponseReturnValue:
     """What is there already with this phone or company, asked while one types; nothing is refused for it."""
     found = queries.duplicates(
-        request.form.get("name", ""), request.form.get("phone", ""), g.tenant.id, besides=request.form.get("besides", "")
+        request.form.get("name", ""),
+        request.form.get("phone", ""),
+        g.tenant.id,
+        besides=request.form.get("besides", ""),
     )
     return page("crm/_duplicates.html", duplicates=found)
 
@@ -181,7 +186,13 @@ def _detail(found: CrmCustomer, *, phone: str | None = None, fragments: tuple[st
     history = queries.history(found.id)
     owner = queries.names({found.owner_id}).get(found.owner_id) if found.owner_id else None
     return page(
-        "crm/customer.html", fragments=fragments, customer=found, phone=phone, owner=owner, history=history, labels=keep.LABELS
+        "crm/customer.html",
+        fragments=fragments,
+        customer=found,
+        phone=phone,
+        owner=owner,
+        history=history,
+        labels=keep.LABELS,
     )
 
 
@@ -206,7 +217,11 @@ def _chips(filters: Filters, people: dict[str, str]) -> list[tuple[str, str, str
         ("添加时间", "是", "本月" if filters.added else "", "added"),
     ]
     without = {"cursor": None}
-    return [(name, operator, value, tables.path_with(**{**without, key: None})) for name, operator, value, key in shown if value]
+    return [
+        (name, operator, value, tables.path_with(**{**without, key: None}))
+        for name, operator, value, key in shown
+        if value
+    ]
 
 
 def _present(form: CustomerForm, now: CrmCustomer) -> dict[str, str]:

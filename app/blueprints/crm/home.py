@@ -28,4 +28,14 @@ def home() -> ResponseReturnValue:
 
 def _greeting() -> str:
     hour = clock.now().astimezone(clock.SHANGHAI).hour
-    return "夜深了" if hour < 5 else "早上好" if hour < 11 else "中午好" if hour < 13 else "下午好" if hour < 18 else "晚上好"
+    return (
+        "夜深了"
+        if hour < 5
+        else "早上好"
+        if hour < 11
+        else "中午好"
+        if hour < 13
+        else "下午好"
+        if hour < 18
+        else "晚上好"
+    )

@@ -29,7 +29,12 @@ _A_YEAR = 365 * 24 * 3600
 
 
 class LoginForm(Form):
-    mode = RadioField("登录到", choices=[SelectChoice("saas", "SaaS 租户"), SelectChoice("private", "私有部署")], default="saas", validate_choice=False)
+    mode = RadioField(
+        "登录到",
+        choices=[SelectChoice("saas", "SaaS 租户"), SelectChoice("private", "私有部署")],
+        default="saas",
+        validate_choice=False,
+    )
     code = StringField("授权码", [DataRequired("请填授权码"), Length(max=120, message="授权码没有这么长")])
     username = StringField("账号", [DataRequired("请填账号"), Length(max=60, message="账号最多 60 个字")])
     password = PasswordField("密码", [DataRequired("请填密码"), Length(max=200, message="密码最多 200 位")])
@@ -129,7 +134,9 @@ def stay_logged_in(user: CrmUser) -> None:
 
 def _come_in(form: LoginForm) -> ResponseReturnValue:
     user = _as_everyone(
-        lambda: access.log_in(form.code.data or "", form.username.data or "", form.password.data or "", client_address())
+        lambda: access.log_in(
+            form.code.data or "", form.username.data or "", form.password.data or "", client_address()
+        )
     )
     identity.log_in(user, remember=form.keep.data)
     answer = current_app.make_response(redirect(_target(), 303))
@@ -178,5 +185,3 @@ def _remember(answer: Response, tenant: tenants.Tenant | None) -> Response:
 
 def _signer() -> URLSafeSerializer:
     return URLSafeSerializer(str(current_app.secret_key), salt="crm-workspace")
-
-

@@ -60,7 +60,9 @@ def change_password() -> ResponseReturnValue:
     return _page(password_form=form, status=422)
 
 
-def _page(name_form: NameForm | None = None, password_form: FirstPasswordForm | None = None, status: int = 200) -> ResponseReturnValue:
+def _page(
+    name_form: NameForm | None = None, password_form: FirstPasswordForm | None = None, status: int = 200
+) -> ResponseReturnValue:
     return page(
         "crm/settings.html",
         tenant=g.tenant,

@@ -50,7 +50,9 @@ def log_in(code: str, username: str, password: str, address: str) -> CrmUser:
 def enter_with_ticket(token: str) -> CrmUser:
     """The administrator of the tenant whose ticket this is; uses the ticket up. Raises Invalid."""
     tenant_id = tickets.redeem(TICKET, token)
-    statement = select(CrmUser).where(CrmUser.tenant_id == tenant_id, CrmUser.status == "active", CrmUser.role == "admin")
+    statement = select(CrmUser).where(
+        CrmUser.tenant_id == tenant_id, CrmUser.status == "active", CrmUser.role == "admin"
+    )
     user = db.session.scalars(statement.order_by(CrmUser.id).limit(1)).first()
     if user is None:
         raise Invalid("这个租户没有可用的管理员账号，请用账号和密码登录，或者联系我们。")
@@ -88,7 +90,9 @@ class _WrongOld(Invalid):
 
 def _change(user: CrmUser, new: str) -> None:
     tenant = tenants.by_id(user.tenant_id)
-    passwords.insist_on_strength(new, old_hash=user.password, code=tenant.code if tenant else "", username=user.username)
+    passwords.insist_on_strength(
+        new, old_hash=user.password, code=tenant.code if tenant else "", username=user.username
+    )
     user.password = passwords.hashed(new)
     user.session_epoch += 1  # whoever else is logged in as this user is not any more
     events.record("crm_user.password_changed", user.id, actor=f"crm_user:{user.id}")

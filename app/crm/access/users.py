@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from sqlalchemy.orm import Session
 from sqlalchemy import func, select
 
 from app.core import events
@@ -51,10 +52,10 @@ def create_user(
     return user
 
 
-def count(tenant_id: str) -> int:
-    """How many users count against the package."""
+def count(tenant_id: str, session: Session | None = None) -> int:
+    """How many users count against the package; ``session`` where the present scope is not the tenant's."""
     statement = select(func.count(CrmUser.id)).where(CrmUser.tenant_id == tenant_id, CrmUser.status == "active")
-    return db.session.scalar(statement) or 0
+    return (session or db.session).scalar(statement) or 0
 
 
 def colleagues(tenant_id: str) -> Sequence[tuple[str, str]]:
@@ -86,7 +87,12 @@ def _hold_door(tenant: Tenant) -> None:
 
 def _add(tenant_id: str, username: str, name: str, role: str, password_hash: str, must_change: bool = True) -> CrmUser:
     user = CrmUser(
-        tenant_id=tenant_id, username=username, name=name, role=role, password=password_hash, must_change_password=must_change
+        tenant_id=tenant_id,
+        username=username,
+        name=name,
+        role=role,
+        password=password_hash,
+        must_change_password=must_change,
     )
     db.session.add(user)
     db.session.flush()

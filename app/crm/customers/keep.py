@@ -136,7 +136,9 @@ def _owner(owner_id: str, customer: CrmCustomer) -> str | None:
     """Nobody, whoever it was, or an active user of this tenant."""
     if not owner_id or owner_id == customer.owner_id:
         return owner_id or None
-    statement = select(CrmUser.id).where(CrmUser.id == owner_id, CrmUser.status == "active", CrmUser.tenant_id == customer.tenant_id)
+    statement = select(CrmUser.id).where(
+        CrmUser.id == owner_id, CrmUser.status == "active", CrmUser.tenant_id == customer.tenant_id
+    )
     if db.session.scalar(statement) is None:
         raise Invalid("这位同事不在了，请另选一位负责人。", field="owner_id")
     return owner_id

@@ -122,7 +122,12 @@ def history(customer_id: str, limit: int = 30) -> list[Happening]:
     happened = db.session.scalars(statement).all()
     people = _names({event.actor for event in happened} | _owners_named(happened))
     return [
-        Happening(event.name, event.created_at, people.get(event.actor.removeprefix("crm_user:"), "系统"), _named(event.payload, people))
+        Happening(
+            event.name,
+            event.created_at,
+            people.get(event.actor.removeprefix("crm_user:"), "系统"),
+            _named(event.payload, people),
+        )
         for event in happened
     ]
 

@@ -10,7 +10,9 @@ from pypinyin import lazy_pinyin
 # Characters that are read otherwise as a family name
 _SURNAMES = {"单": "shan", "曾": "zeng", "解": "xie", "仇": "qiu", "区": "ou", "查": "zha", "朴": "piao", "翟": "zhai", "盖": "ge",
              "乐": "yue", "缪": "miao", "尉": "wei", "万": "wan", "任": "ren", "华": "hua", "卜": "bu", "洗": "xian"}  # fmt: skip
-_LEGAL_FORM = re.compile(r"(股份有限公司|有限责任公司|集团有限公司|有限公司|集团公司|分公司|公司|集团|co\.?,?ltd\.?|ltd\.?|inc\.?)$")
+_LEGAL_FORM = re.compile(
+    r"(股份有限公司|有限责任公司|集团有限公司|有限公司|集团公司|分公司|公司|集团|co\.?,?ltd\.?|ltd\.?|inc\.?)$"
+)
 _NOT_WORDS = re.compile(r"[\s\W_]+")
 _ROOM = 1000  # signs in search_text
 

@@ -26,6 +26,7 @@ from app.provisioning.models import Tenant
 PASSWORD = "lianhe-2026"
 PASSWORD_HASH = crypto.hash_password(PASSWORD, rounds=4)
 
+
 @dataclass(frozen=True)
 class Company:
     """A tenant and the ids of its people by username."""
@@ -33,6 +34,7 @@ class Company:
     id: str
     code: str
     people: dict[str, str]
+
 
 class Browser(FlaskClient):
     """Each request runs in an application context of its own, as in the product: nobody is remembered but by cookie."""
@@ -75,7 +77,11 @@ def make_company(app: Flask) -> Callable[..., Company]:
             session.add(tenant)
             session.flush()
             people = {}
-            for username, person, role in [("admin", "陈嘉禾", "admin"), ("sales1", "林知远", "sales"), ("looker", "苏晚", "readonly")]:
+            for username, person, role in [
+                ("admin", "陈嘉禾", "admin"),
+                ("sales1", "林知远", "sales"),
+                ("looker", "苏晚", "readonly"),
+            ]:
                 user = users.create_user(
                     tenants.Tenant(tenant.id, code, name, "专业版", None, "active", tenant.starts_on, tenant.expires_on),
                     username, person, role, password_hash=PASSWORD_HASH, must_change=must_change,
@@ -85,13 +91,16 @@ def make_company(app: Flask) -> Callable[..., Company]:
 
     return make
 
+
 @pytest.fixture
 def ours(make_company: Callable[..., Company]) -> Company:
     return make_company()
 
+
 @pytest.fixture
 def theirs(make_company: Callable[..., Company]) -> Company:
     return make_company("宁波远帆跨境电商有限公司", "TENANT-Z9Y8-X7W6-V5U4-T3S2")
+
 
 @pytest.fixture
 def browser(app: Flask) -> Callable[..., FlaskClient]:
@@ -105,6 +114,7 @@ def browser(app: Flask) -> Callable[..., FlaskClient]:
 
     return logged_in
 
+
 @pytest.fixture
 def known(app: Flask) -> Callable[..., str]:
     """A customer of a company; gives the id."""
@@ -115,6 +125,7 @@ def known(app: Flask) -> Callable[..., str]:
             return keep.add_customer(Details(name=name, **more), actor=actor).id
 
     return make
+
 
 @pytest.fixture
 def stored(app: Flask) -> Callable[..., object]:
@@ -128,5 +139,6 @@ def stored(app: Flask) -> Callable[..., object]:
             return row
 
     return look
+
 
 __all__ = ["PASSWORD", "Company", "db"]
