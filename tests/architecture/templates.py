@@ -73,7 +73,7 @@ def page_calls(source: str, where: str = "") -> Iterator[PageCall]:
 
 
 def _tuple(value: ast.expr, module: ast.Module) -> tuple[str, ...]:
-    """A tuple that is written out here, or under its name somewhere in the module, or at the calls of a helper."""
+    """A tuple that is written out here, or under its name in the module, or at the calls of the helper it is handed to."""
     if not isinstance(value, ast.Name):
         return tuple(ast.literal_eval(value))
     written = [
@@ -81,16 +81,22 @@ def _tuple(value: ast.expr, module: ast.Module) -> tuple[str, ...]:
         for node in ast.walk(module)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == value.id
     ]
-    written += [node.value for node in ast.walk(module) if isinstance(node, ast.keyword) and node.arg == value.id]
-    names = {
-        part.value
-        for found in written
-        for part in ast.walk(found)
-        if isinstance(part, ast.Constant) and isinstance(part.value, str)
-    }
-    if not names:
+    helpers = [
+        node.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef) and any(part is value for part in ast.walk(node))
+    ]
+    written += [
+        keyword.value
+        for call in ast.walk(module)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in helpers
+        for keyword in call.keywords
+        if keyword.arg == value.id
+    ]
+    if not written:
         raise LookupError(f"line {value.lineno}: the fragments {value.id} are not written out in this module")
-    return tuple(sorted(names))
+    constants = [part.value for found in written for part in ast.walk(found) if isinstance(part, ast.Constant)]
+    return tuple(sorted({name for name in constants if isinstance(name, str)}))
 
 
 def fragment_faults(call: PageCall, folder: Path = TEMPLATES) -> list[str]:

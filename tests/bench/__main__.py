@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import os
 import shlex
 import signal
@@ -259,6 +260,7 @@ def main() -> int:
         with running_product(folder / "product", demo=False, **settings) as product:
             print(f"云客CRM, {kind}, {ROWS:,} customers in one tenant, {os.cpu_count()} cores", flush=True)
             stage = stages.set_up(product, ROWS)
+            logging.disable(logging.WARNING)  # the application in this process would write between the rows of the table
             (folder / "statements.json").write_text(json.dumps(statements(stage), default=str), "utf-8")
             environment = {**product.environment, "FLOOR_STATEMENTS": str(folder / "statements.json")}
             database_pids = {"postgresql": "postgres", "mysql": "mariadbd", "mariadb": "mariadbd"}.get(
