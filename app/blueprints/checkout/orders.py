@@ -24,6 +24,8 @@ from app.web.security import allow_form_target
 from app.web.template_filters import discount, money, months
 from app.web.visitor import is_inside_wechat, is_phone
 
+_PLATFORMS = ("linux", "windows", "docker")  # in the order of the seed's wireframe (P §3.2)
+
 
 @area.get("/orders/<order_no>")
 def order(order_no: str) -> ResponseReturnValue:
@@ -132,6 +134,7 @@ def _packages(license: License | None) -> list[tuple[str, str, int, str, str]]:
     if license is None:
         return []
     covered = [release for release in provisioning.latest_releases() if downloads.covers(license, release)]
+    covered.sort(key=lambda release: _PLATFORMS.index(release.platform))
     return [
         (release.platform, release.version, release.size, release.sha256, downloads.signed_path(release, license))
         for release in covered
