@@ -124,6 +124,8 @@ def _buyer_page(
         product=product,
         titles=TITLES,
         proof=proof,
+        # Without script nothing would wake the button up again: it stays, and the server says how long to wait.
+        counts_down=proof.wait > 0 and "HX-Request" in request.headers,
         unpaid=unpaid,
         lines=summary_lines(quote) if quote else [],
         quote=quote,
