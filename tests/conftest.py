@@ -46,6 +46,18 @@ def database_of_this_worker(url: str, worker: str) -> str:
     return wanted.set(database=name).render_as_string(hide_password=False)
 
 
+class Browser(FlaskClient):
+    """A browser: it keeps cookies and follows nothing by itself.
+
+    Each request gets an application context of its own, as it has in production; the test's own context would
+    otherwise lend it ``g``, and with it whoever was logged in before.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        with self.application.app_context():
+            return super().open(*args, **kwargs)
+
+
 @pytest.fixture(scope="session")
 def worker_name(request: pytest.FixtureRequest) -> str:
     return getattr(request.config, "workerinput", {}).get("workerid", "main")
@@ -71,6 +83,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Iterator[
         redis_url="redis://127.0.0.1:1/0",
     )
     app = create_app(settings)
+    app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     with app.app_context():
         db.drop_all()
@@ -133,7 +146,6 @@ def _empty_tables() -> None:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A browser: it keeps cookies and follows nothing by itself."""
     return app.test_client()
 
 

@@ -163,7 +163,7 @@ def _guard(state: ORMExecuteState) -> None:
         _insist_on_models(state.statement)
     if state.is_insert or state.is_update:
         _insist_on_own_rows(state, wanted)
-    if found and (not state.is_insert or state.statement.select is not None):
+    if found and getattr(state.statement, "select", True) is not None:  # an INSERT of rows selects nothing
         state.statement = state.statement.options(*_criteria(wanted))
 
 
@@ -285,15 +285,17 @@ def _is_of_model(element: Any) -> bool:
 
 def _insist_on_own_rows(state: ORMExecuteState, wanted: Scope) -> None:
     """Statements that write rows without the session: an INSERT is stamped, an owner is never changed."""
-    table = _table_of(state.statement.table)
+    statement: Any = state.statement
+    table = _table_of(statement.table)
     if table is None:
         return
     column = _owned_tables[table]
-    written = [row for row in (state.parameters if isinstance(state.parameters, list) else [state.parameters]) if row]
+    given: Any = state.parameters if isinstance(state.parameters, list) else [state.parameters]
+    written: list[dict[str, Any]] = [row for row in given if row]
     if state.is_update:
         if isinstance(state.parameters, list):
             raise ScopeError("an UPDATE by a list of keys is not bound to the scope; use a WHERE, or the session")
-        if any(getattr(key, "key", key) == column for key in (state.statement._values or {})) or any(
+        if any(getattr(key, "key", key) == column for key in (statement._values or {})) or any(
             column in row for row in written
         ):
             raise ScopeError(f"{column} is not to be changed")

@@ -29,7 +29,7 @@ QUIET = [
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product with demo data and all its processes, ready to take orders."""
     require("valkey")
-    with running_product(tmp_path_factory.mktemp("product"), demo=False, SANDBOX_SPEED_UP="10") as running:
+    with running_product(tmp_path_factory.mktemp("product"), SANDBOX_SPEED_UP="10") as running:
         yield running
 
 

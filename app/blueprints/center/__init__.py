@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.blueprints.center.roles import insist_on_role
 from app.core import tenancy
 from app.web.area import Area
 
@@ -12,4 +13,14 @@ area = Area(
     kind="person",
     login_endpoint="center.login",
     scope_of=lambda person: tenancy.customer(person.customer_id),
+    check=insist_on_role,
+)
+
+from app.blueprints.center import (  # noqa: E402, F401
+    licenses,
+    orders,
+    overview,
+    session,
+    settings,
+    subscription,
 )
