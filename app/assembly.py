@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-# Its import configures logging; it must come before ours is set up (PAYMENTS §5, gap 10).
-import alipay  # noqa: F401
 import redis
 import structlog
 from flask import Flask

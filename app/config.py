@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     # The sandbox: local gateways, SMS and mail, demo data
     sandbox: bool = Field(False, alias="SANDBOX")
     sandbox_port: int = Field(0, alias="SANDBOX_PORT", description="loopback port of the sandbox gateways; 0: PORT + 1")
+    sandbox_speed_up: float = Field(
+        1.0, alias="SANDBOX_SPEED_UP", gt=0, description="divides the sandbox's documented intervals (repeats of notices)"
+    )
 
     # WeChat Pay
     wechatpay_gateway: str = Field("", alias="WECHATPAY_GATEWAY", description="default: https://api.mch.weixin.qq.com")

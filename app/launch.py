@@ -24,14 +24,16 @@ _LONGEST_PAUSE = 10.0
 
 @dataclass
 class Part:
-    """One process and how often it had to be started again."""
+    """One process with the family it makes, and how often it had to be started again."""
 
     name: str
     command: list[str]
     process: subprocess.Popen[bytes] | None = None
+    family: list[psutil.Process] = field(default_factory=list)
     restarts: int = 0
     start_at: float = 0.0
-    began_at: float = field(default=0.0)
+    began_at: float = 0.0
+    counted_at: float = 0.0
 
     def start(self) -> None:
         self.began_at = time.monotonic()
@@ -46,11 +48,31 @@ class Part:
             return
         code = self.process.poll()
         if code is None:
+            if now - self.counted_at > 1:
+                self.count_family()
             return
+        self.end_family()
         self.restarts = 0 if now - self.began_at > 30 else self.restarts + 1
         pause = 0.2 if self.restarts == 0 else min(0.5 * 2**self.restarts, _LONGEST_PAUSE)
         print(f"[launch] {self.name} ended with {code}; again in {pause:.1f} s", file=sys.stderr, flush=True)
         self.process, self.start_at = None, now + pause
+
+    def count_family(self) -> None:
+        """Remember the processes this one has made: if it is killed they would live on and keep the port."""
+        self.counted_at = time.monotonic()
+        if self.process is not None:
+            try:
+                self.family = psutil.Process(self.process.pid).children(recursive=True)
+            except psutil.NoSuchProcess:
+                return
+
+    def end_family(self) -> None:
+        for member in self.family:
+            try:
+                member.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self.family = []
 
 
 def parts(settings: Settings) -> dict[str, Part]:
@@ -113,17 +135,20 @@ def run(chosen: list[Part]) -> int:
 
 
 def _end(chosen: list[Part]) -> None:
-    """End the processes politely, the broker last, then without asking."""
-    running = [part.process for part in reversed(chosen) if part.process is not None and part.process.poll() is None]
-    for process in running:
-        process.send_signal(signal.SIGTERM)
+    """End the processes politely, the broker last, then without asking; nothing they made is left."""
+    running = [part for part in reversed(chosen) if part.process is not None and part.process.poll() is None]
+    for part in running:
+        part.count_family()
+        part.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
     deadline = time.monotonic() + _PATIENCE
-    for process in running:
+    for part in running:
         try:
-            process.wait(max(0.1, deadline - time.monotonic()))
+            part.process.wait(max(0.1, deadline - time.monotonic()))  # type: ignore[union-attr]
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            part.process.kill()  # type: ignore[union-attr]
+            part.process.wait()  # type: ignore[union-attr]
+    for part in chosen:
+        part.end_family()
 
 
 def main() -> int:

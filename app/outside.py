@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.config import ROOT, Settings
+from app.config import ROOT, ConfigurationError, Settings
 from app.crm.access import passwords
 from app.crm.access import tenants as crm_tenants
 from app.crm.access.home import Home
@@ -12,6 +12,7 @@ from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_pa
 from app.notifications import purchase, send
 from app.orders import links
 from app.payments import certificates, registry
+from app.payments.ports import PaymentGateway
 from app.provisioning import certificates as license_certificates
 from app.provisioning import downloads, ports, releases, tenants
 from app.tenant_book import PurchasedTenants
@@ -21,7 +22,7 @@ ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
 
 
 def connect(app: Flask, settings: Settings) -> None:
-    registry.use({"wechat": _wechat_pay(settings), "alipay": _alipay(settings)} if settings.edition == "cloud" else {})
+    registry.use(_gateways(settings) if settings.edition == "cloud" else {})
     send.use(sms=_sms(settings), mail=_mail(settings))
     links.use_public_url(settings.public_url)
     purchase.use_public_url(settings.public_url)
@@ -34,34 +35,45 @@ def connect(app: Flask, settings: Settings) -> None:
     releases.use_folders(kept_in=settings.instance_path / "releases", source=ROOT)
 
 
-def _wechat_pay(settings: Settings) -> wechat_pay.WeChatPay:
-    return wechat_pay.WeChatPay(
-        wechat_pay.WeChatPaySettings(
-            gateway=settings.wechatpay_gateway or WECHATPAY_HOST,
-            mchid=settings.wechatpay_mchid,
-            appid=settings.wechatpay_appid,
-            serial_no=settings.wechatpay_serial_no,
-            private_key=settings.wechatpay_private_key,
-            apiv3_key=settings.wechatpay_apiv3_key,
-            public_key=settings.wechatpay_public_key or None,
-            public_key_id=settings.wechatpay_public_key_id or None,
-            notify_url=f"{settings.public_url}/pay/wechat/notify",
-            refund_notify_url=f"{settings.public_url}/pay/wechat/refund-notify",
-        ),
-        certificates.DatabaseCertificates("wechat"),
+def _gateways(settings: Settings) -> dict[str, PaymentGateway]:
+    """The payment gateways; raises ConfigurationError with all that is wrong with their keys, found without a call."""
+    wechat_settings, alipay_settings = _wechat_pay(settings), _alipay(settings)
+    if wrong := [*wechat_pay.self_test(wechat_settings), *alipay.self_test(alipay_settings)]:
+        raise ConfigurationError(" ".join(wrong))
+    return {
+        "wechat": wechat_pay.WeChatPay(wechat_settings, certificates.DatabaseCertificates("wechat")),
+        "alipay": alipay.Alipay(alipay_settings),
+    }
+
+
+def _wechat_pay(settings: Settings) -> wechat_pay.WeChatPaySettings:
+    return wechat_pay.WeChatPaySettings(
+        gateway=settings.wechatpay_gateway or WECHATPAY_HOST,
+        mchid=settings.wechatpay_mchid,
+        appid=settings.wechatpay_appid,
+        serial_no=settings.wechatpay_serial_no,
+        private_key=settings.wechatpay_private_key,
+        apiv3_key=settings.wechatpay_apiv3_key,
+        public_key=settings.wechatpay_public_key or None,
+        public_key_id=settings.wechatpay_public_key_id or None,
+        notify_url=f"{settings.public_url}/pay/wechat/notify",
+        refund_notify_url=f"{settings.public_url}/pay/wechat/refund-notify",
     )
 
 
-def _alipay(settings: Settings) -> alipay.Alipay:
-    return alipay.Alipay(
-        alipay.AlipaySettings(
-            gateway=settings.alipay_gateway or ALIPAY_GATEWAY,
-            app_id=settings.alipay_app_id,
-            seller_id=settings.alipay_seller_id,
-            private_key=settings.alipay_private_key,
-            public_key=settings.alipay_public_key,
-            notify_url=f"{settings.public_url}/pay/alipay/notify",
-        )
+def _alipay(settings: Settings) -> alipay.AlipaySettings:
+    gateway = settings.alipay_gateway or ALIPAY_GATEWAY
+    # The sandbox's cashier is a page of the web process; calls go to the sandbox's own process, or the web process
+    # could come to wait for itself.
+    is_own = settings.sandbox and gateway.startswith(f"{settings.public_url}/sandbox/")
+    return alipay.AlipaySettings(
+        gateway=gateway,
+        calls=f"http://127.0.0.1:{settings.sandbox_port}/gateway.do" if is_own else "",
+        app_id=settings.alipay_app_id,
+        seller_id=settings.alipay_seller_id,
+        private_key=settings.alipay_private_key,
+        public_key=settings.alipay_public_key,
+        notify_url=f"{settings.public_url}/pay/alipay/notify",
     )
 
 

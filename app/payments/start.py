@@ -16,6 +16,7 @@ from app.payments.models import Payment
 from app.payments.ports import Channel, GatewayRefused, PaymentRequest, PaymentStart
 
 QR_LIVES = timedelta(minutes=15)
+H5_LIVES = timedelta(minutes=5)  # WeChat Pay's h5_url is dead after that (PAYMENTS §1.5)
 _LEAST_TIME = timedelta(seconds=90)  # gateways want a minute ahead; the rest is for the buyer
 _MOST_ATTEMPTS = 30
 FIRST_ASK = timedelta(seconds=15)
@@ -97,6 +98,7 @@ def _new_attempt(order: Order, gateway_name: str, channel: Channel, client_ip: s
     if made >= _MOST_ATTEMPTS:
         raise TooMany("这个订单换支付方式的次数太多了。请重新下单。", retry_after=60)
     now = clock.now()
+    lives = H5_LIVES if channel is Channel.H5 else QR_LIVES
     payment = Payment(
         order_id=order.id,
         attempt_no=f"{order.order_no}{_LETTER[gateway_name]}{made + 1:02d}",
@@ -104,7 +106,7 @@ def _new_attempt(order: Order, gateway_name: str, channel: Channel, client_ip: s
         channel=channel,
         amount=order.actual_price,
         # Whole seconds: the gateway is told this moment, and a repeated start must tell it the same.
-        expires_at=min(order.expires_at, now + QR_LIVES).replace(microsecond=0),
+        expires_at=min(order.expires_at, now + lives).replace(microsecond=0),
         client_ip=client_ip,
         openid=openid,
         ask_at=now + FIRST_ASK,

@@ -6,7 +6,6 @@ other programs speak; every form of the pages is held to its token here.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from flask import current_app, request
@@ -28,7 +27,7 @@ def sandbox() -> Sandbox:
         opened = Sandbox.open(
             Path(current_app.instance_path),
             public_url=settings.public_url,
-            speed_up=float(os.environ.get("SANDBOX_SPEED_UP") or 1),
+            speed_up=settings.sandbox_speed_up,
         )
         current_app.extensions["sandbox"] = opened
     return opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
@@ -27,7 +26,7 @@ def main() -> int:
     parser.add_argument(
         "--speed-up",
         type=float,
-        default=float(os.environ.get("SANDBOX_SPEED_UP") or 1),
+        default=settings.sandbox_speed_up,
         help="divides all documented intervals: repeats of notices, time of a refund (SANDBOX_SPEED_UP)",
     )
     given = parser.parse_args()
