@@ -87,12 +87,15 @@ def parts() -> dict[str, Part]:
         "mypy": Part("types", [str(_BIN / "mypy")]),
         "imports": Part("floors", [str(_BIN / "lint-imports")]),
         "djlint": Part("templates", [str(_BIN / "djlint"), "--lint", "--quiet", "app/templates"]),
-        "sqlite": _pytest("suite on SQLite", "-m", "not browser"),
+        "sqlite": _pytest("suite on SQLite", "-m", "not browser and not slow"),
         "postgresql": _pytest(
-            "suite on PostgreSQL", "-m", "database and not browser", TEST_DATABASE_URL=POSTGRESQL_URL
+            "suite on PostgreSQL", "-m", "database and not browser and not slow", TEST_DATABASE_URL=POSTGRESQL_URL
         ),
-        "mariadb": _pytest("suite on MariaDB", "-m", "database and not browser", TEST_DATABASE_URL=MARIADB_URL),
+        "mariadb": _pytest(
+            "suite on MariaDB", "-m", "database and not browser and not slow", TEST_DATABASE_URL=MARIADB_URL
+        ),
         "browser": _pytest("journeys in a browser", "-m", "browser"),
+        "plugs": _pytest("purchases while plugs are pulled", "-n", "0", "-m", "slow"),
     }
 
 
