@@ -1,5 +1,7 @@
 # The commands of the README. Everything lands in .venv and instance/; nothing needs root, Node or Docker.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python that really runs and is new enough: a version manager's shim may stand on the path and do neither.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 BIN := .venv/bin
 .DEFAULT_GOAL := run
 .PHONY: run setup setup-dev test test-all lint bench clean
@@ -11,7 +13,7 @@ setup: .venv/.installed
 setup-dev: .venv/.installed-dev
 
 .venv/.installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=/path/to/python3")'
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, with venv; set PYTHON=/path/to/python3" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
