@@ -51,11 +51,11 @@ def _npm() -> str:
 
 def _node_modules() -> str:
     folder = ROOT / "node_modules" / "tailwindcss"
-    return "" if folder.is_dir() else "the front-end packages are not installed (npm ci)"
+    return "" if folder.is_dir() else "the front-end packages are not installed (npm install)"
 
 
 def _axe() -> str:
-    return "" if AXE.is_file() else "axe-core is not installed (npm ci)"
+    return "" if AXE.is_file() else "axe-core is not installed (npm install)"
 
 
 def _server(url: str, name: str) -> str:
