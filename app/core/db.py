@@ -62,7 +62,7 @@ class Money(TypeDecorator[Decimal]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Numeric(12, 2, asdecimal=dialect.name != "sqlite"))
+        return dialect.type_descriptor(Numeric(12, 2, asdecimal=dialect.name != "sqlite"))  # type: ignore[call-overload]
 
     def process_bind_param(self, value: Decimal | int | None, dialect: Dialect) -> Any:
         if value is None:
@@ -84,7 +84,7 @@ class Ratio(Money):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Numeric(5, 2, asdecimal=dialect.name != "sqlite"))
+        return dialect.type_descriptor(Numeric(5, 2, asdecimal=dialect.name != "sqlite"))  # type: ignore[call-overload]
 
 
 class Base(DeclarativeBase):

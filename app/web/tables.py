@@ -54,7 +54,7 @@ class _Key:
         return self.column <= value if self.descending != backwards else self.column >= value
 
 
-def keyset(statement: Select[Any], columns: Sequence[Any], cursor: str | None = "", limit: int = 20) -> Page[Any]:
+def keyset(statement: Select[*tuple[Any, ...]], columns: Sequence[Any], cursor: str | None = "", limit: int = 20) -> Page[Any]:
     """The page of ``statement`` that ``cursor`` names, sorted by ``columns``; the first one for "" or a broken cursor.
 
     ``columns`` are mapped columns, ``.desc()`` for falling ones; none may be nullable and together they are unique
@@ -90,13 +90,13 @@ def path_with(**changes: str | None) -> str:
     return request.path + (f"?{query}" if query else "")
 
 
-def _first(statement: Select[Any], keys: list[_Key], limit: int) -> Page[Any]:
+def _first(statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int) -> Page[Any]:
     rows = _fetch(statement, keys, limit + 1)
     return _page(statement, keys, rows[:limit], has_next=len(rows) > limit, has_prev=False)
 
 
 def _fetch(
-    statement: Select[Any], keys: list[_Key], limit: int, at: list[Any] | None = None, backwards: bool = False
+    statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int, at: list[Any] | None = None, backwards: bool = False
 ) -> Sequence[Any]:
     statement = statement.add_columns(*(key.column.label(f"_key{place}") for place, key in enumerate(keys)))
     if at is not None:
@@ -117,7 +117,7 @@ def _behind(keys: list[_Key], at: list[Any], backwards: bool) -> ColumnElement[b
 
 
 def _page(
-    statement: Select[Any], keys: list[_Key], rows: Sequence[Any], *, has_next: bool, has_prev: bool
+    statement: Select[*tuple[Any, ...]], keys: list[_Key], rows: Sequence[Any], *, has_next: bool, has_prev: bool
 ) -> Page[Any]:
     single = len(statement.column_descriptions) == 1
     return Page(
