@@ -7,12 +7,16 @@ process group (supervisord), which SPEC §2 forbids.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+
+import psutil
+from pathlib import Path
 
 
 from app import config
@@ -111,9 +115,25 @@ def _valkey_command(settings: Settings) -> list[str]:
 
 
 def prepare(settings: Settings) -> None:
-    """Migrate the database and, in the sandbox, write the demo data; both do nothing when they are done already."""
+    """Migrate the database and, in the sandbox, write the demo data; skipped when nothing changed since the last time."""
+    mark, state = settings.instance_path / "prepared", _prepared_state(settings)
+    if state and mark.exists() and mark.read_text("utf-8") == state:
+        return
     flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
     subprocess.run([*flask, "prepare", *(["--demo"] if settings.sandbox else [])], cwd=ROOT, check=True)
+    mark.write_text(_prepared_state(settings), "utf-8")
+
+
+def _prepared_state(settings: Settings) -> str:
+    """What the preparation depends on, as one hash; "" where it can not be known that the database is still there."""
+    database = make_url(settings.database_url)
+    if database.get_backend_name() != "sqlite" or not Path(database.database or "").exists():
+        return ""
+    digest = hashlib.sha256(f"{settings.sandbox} {Path(database.database or '').stat().st_ino}".encode())
+    for folder in ("migrations/versions", "app/demo", "app/catalog", "app/provisioning"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def run(chosen: list[Part]) -> int:
