@@ -14,10 +14,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-
-import psutil
 from pathlib import Path
 
+import psutil
+from sqlalchemy.engine import make_url
 
 from app import config
 from app.config import ROOT, ConfigurationError, Settings
