@@ -6,7 +6,6 @@ a scope is refused, with one it gets the condition added, and a write of somebod
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,7 +162,8 @@ def _guard(state: ORMExecuteState) -> None:
         _insist_on_models(state.statement)
     if state.is_insert or state.is_update:
         _insist_on_own_rows(state, wanted)
-    if found and getattr(state.statement, "select", True) is not None:  # an INSERT of rows selects nothing
+    selects_nothing = state.is_insert and getattr(state.statement, "select", None) is None
+    if found and not selects_nothing:
         state.statement = state.statement.options(*_criteria(wanted))
 
 
@@ -217,17 +217,12 @@ def _bare_in(element: Any) -> Table | None:
         return None if _is_of_model(element.table) else _table_of(element.table)
     if not isinstance(element, Select):
         return None
-    joined = [target for target, *_ in element._setup_joins]
-    for source in itertools.chain.from_iterable(
-        _parts_of(f) for f in (*element._from_obj, *joined) if isinstance(f, FromClause)
-    ):
+    sources, columns = _sources_of(element), list(_columns_in(element))
+    for source in sources:
         if not _is_of_model(source) and _table_of(source) is not None:
             return _table_of(source)
     # SQLAlchemy itself writes plain columns of a model's table; without the model beside them they are ours.
-    columns = list(_columns_in(element))
-    modelled = {_table_of(c.table) for c in columns if _is_of_model(c)} | {
-        _table_of(f) for f in _sources_of(element) if _is_of_model(f)
-    }
+    modelled = {_table_of(source) for source in sources} | {_table_of(c.table) for c in columns if _is_of_model(c)}
     for column in columns:
         if not _is_of_model(column) and (column.table is not _table_of(column.table) or column.table not in modelled):
             return _table_of(column.table)
@@ -254,9 +249,10 @@ def _columns_in(select: Select[Any]) -> Iterator[Any]:
             waiting += element.get_children()
 
 
-def _sources_of(select: Select[Any]) -> list[Any]:
-    direct = [*select._from_obj, *(target for target, *_ in select._setup_joins), *select._raw_columns]
-    return [part for source in direct if isinstance(source, FromClause) for part in _parts_of(source)]
+def _sources_of(select: Select[Any]) -> list[FromClause]:
+    """The tables and subqueries that a SELECT names itself."""
+    named = (*select._raw_columns, *select._from_obj, *(target for target, *_ in select._setup_joins))
+    return [part for source in named if isinstance(source, FromClause) for part in _parts_of(source)]
 
 
 def _parts_of(source: FromClause) -> Iterator[FromClause]:

@@ -58,13 +58,25 @@ def _keep_customers(now: datetime) -> None:
     dice = names.random
     people = list(db.session.scalars(select(CrmUser).order_by(CrmUser.id)))
     working = [user for user in people if user.role in {"sales", "manager", "admin"}]
-    for number in range(CUSTOMERS):
-        at = now - timedelta(minutes=int(DAYS * 24 * 60 * (1 - number / CUSTOMERS) ** 1.2) + dice.randrange(1, 90))
+    for at in sorted(
+        _in_office(now - timedelta(days=dice.triangular(0, DAYS, 0)), now, dice) for _ in range(CUSTOMERS)
+    ):
         by = dice.choice(working)
         with clock.held(at):
             added = keep.add_customer(_details(names, by), actor=by)
         if dice.random() < 0.35:
             _work_on(added.id, working, at, now, dice)
+
+
+def _in_office(moment: datetime, now: datetime, dice: Random) -> datetime:
+    """A minute between nine and half past six in Shanghai on the working day of ``moment`` or before, not after ``now``."""
+    local = moment.astimezone(clock.SHANGHAI)
+    while local.weekday() > 4:
+        local -= timedelta(days=1)
+    at = local.replace(hour=9, minute=0, second=dice.randrange(60), microsecond=0) + timedelta(
+        minutes=dice.randrange(570)
+    )
+    return at if at < now else _in_office(moment - timedelta(days=1), now, dice)
 
 
 def _details(names: Namer, by: CrmUser) -> Details:
@@ -84,13 +96,11 @@ def _details(names: Namer, by: CrmUser) -> Details:
 
 def _work_on(customer_id: str, working: list[CrmUser], began: datetime, now: datetime, dice: Random) -> None:
     """Somebody wrote something down later, or took the customer over."""
-    at = began + (now - began) * dice.uniform(0.05, 0.95)
+    at = max(began + timedelta(minutes=5), _in_office(began + (now - began) * dice.uniform(0.05, 0.95), now, dice))
     with clock.held(at):
         customer = queries.live(customer_id)
         by = dice.choice(working)
         written = keep.written(customer)
-        if dice.random() < 0.5:
-            changed = replace(written, remark=dice.choice(_REMARKS))
-        else:
-            changed = replace(written, owner_id=by.id)
+        news = {"remark": dice.choice(_REMARKS)} if dice.random() < 0.5 else {"owner_id": by.id}
+        changed = replace(written, **news)
         keep.change_customer(customer_id, changed, customer.version, actor=by)

@@ -23,7 +23,6 @@ from app.notifications import purchase
 from app.notifications import states as message_states
 from app.notifications.models import Message
 from app.orders import queries as orders
-from app.orders.models import Order
 from app.orders.place import place_order
 from app.orders.states import life
 from app.payments.models import GatewayNotice, Payment

@@ -10,13 +10,13 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import HiddenField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, Email, Length, Optional
+from wtforms.validators import DataRequired, Email, Length, Optional, ValidationError
 
 from app.blueprints.crm import always_allowed, area
-from app.core.errors import Refused
+from app.core.errors import Invalid, Refused
 from app.crm.access import users
 from app.crm.access.models import CrmUser
-from app.crm.customers import keep, queries
+from app.crm.customers import keep, phones, queries
 from app.crm.customers.keep import Details, Outdated
 from app.crm.customers.models import CrmCustomer
 from app.crm.customers.queries import Filters
@@ -49,6 +49,14 @@ class CustomerForm(Form):
         self.owner_id.choices = [SelectChoice("", "未分配"), *(SelectChoice(*person) for person in self.people.items())]
         if present is not None and present.source and present.source not in keep.SOURCES:
             self.source.choices = [*self.source.choices, SelectChoice(present.source)]
+
+    def validate_phone(self, field: StringField) -> None:
+        """Beside the other fields at once; a number in its mask stays as it is."""
+        if "*" not in (field.data or ""):
+            try:
+                phones.normalise(field.data or "")
+            except Invalid as error:
+                raise ValidationError(error.message) from error
 
     def details(self) -> Details:
         return Details(**{field.name: self[field.name].data or "" for field in fields(Details)})

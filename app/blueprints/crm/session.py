@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import Any
 
 from flask import Response, current_app, g, redirect, request, url_for
@@ -11,12 +12,13 @@ from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeSerializer
 from wtforms import BooleanField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, Length
+from wtforms.validators import DataRequired, Length, ValidationError
 
 from app.blueprints.crm import always_allowed, area
 from app.core import tenancy
 from app.core.errors import Refused
-from app.crm.access import codes, login as access, tenants
+from app.crm.access import codes, tenants
+from app.crm.access import login as access
 from app.crm.access.models import CrmUser
 from app.web import identity
 from app.web.area import open_to_all, safe_next
@@ -26,15 +28,11 @@ from app.web.visitor import client_address
 
 WORKSPACE_COOKIE = "yk_workspace"
 _A_YEAR = 365 * 24 * 3600
+_MODES = (("saas", "SaaS 租户"), ("private", "私有部署"))
 
 
 class LoginForm(Form):
-    mode = RadioField(
-        "登录到",
-        choices=[SelectChoice("saas", "SaaS 租户"), SelectChoice("private", "私有部署")],
-        default="saas",
-        validate_choice=False,
-    )
+    mode = RadioField("登录到", choices=[*starmap(SelectChoice, _MODES)], default="saas", validate_choice=False)
     code = StringField("授权码", [DataRequired("请填授权码"), Length(max=120, message="授权码没有这么长")])
     username = StringField("账号", [DataRequired("请填账号"), Length(max=60, message="账号最多 60 个字")])
     password = PasswordField("密码", [DataRequired("请填密码"), Length(max=200, message="密码最多 200 位")])
@@ -47,7 +45,7 @@ class FirstPasswordForm(Form):
 
     def validate_again(self, field: PasswordField) -> None:
         if field.data != self.password.data:
-            raise ValueError("两次输入的不一样。")
+            raise ValidationError("两次输入的不一样。")
 
 
 @area.route("/login", methods=["GET", "POST"], endpoint="login")
@@ -76,6 +74,7 @@ def workspace() -> ResponseReturnValue:
         found = {"code": tenant.code, "name": tenant.name}
         form.code.data = tenant.code
     except Refused as error:
+        error.field = "code"
         form.refuse(error)
     # 200 in any case: the fragment is the code's own place, and a code that is not finished is no refused form.
     return _login_page(form, found)

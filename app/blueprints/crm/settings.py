@@ -11,7 +11,8 @@ from wtforms.validators import DataRequired, Length
 from app.blueprints.crm import always_allowed, area
 from app.blueprints.crm.session import FirstPasswordForm, stay_logged_in
 from app.core.errors import Refused
-from app.crm.access import login as access, users
+from app.crm.access import login as access
+from app.crm.access import users
 from app.crm.access.models import CrmUser
 from app.web.forms import Form
 from app.web.pages import done, page

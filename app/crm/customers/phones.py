@@ -17,7 +17,7 @@ def normalise(text: str) -> str:
     if not plain:
         return ""
     number = _parsed(plain)
-    if number is None or not phonenumbers.is_possible_number(number):
+    if number is None or not _may_exist(number):
         raise Invalid(_complaint(plain), field="phone")
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
@@ -31,20 +31,19 @@ def shown(e164: str) -> str:
     """As one dials it here: 138 0013 8000, 0571 8888 6666; a number abroad with its country."""
     number = phonenumbers.parse(e164, None)
     digits = str(number.national_number)
-    if number.country_code == 86 and len(digits) == 11:
+    if _is_mobile(number):
         return f"{digits[:3]} {digits[3:7]} {digits[7:]}"
     style = PhoneNumberFormat.NATIONAL if number.country_code == 86 else PhoneNumberFormat.INTERNATIONAL
     return phonenumbers.format_number(number, style)
 
 
 def masked(e164: str) -> str:
-    """138****8000: the first three and the last four digits, fewer of a short number."""
+    """138****8000, 057*****6666: the first three and the last four digits, fewer of a short number."""
     number = phonenumbers.parse(e164, None)
     digits = phonenumbers.national_significant_number(number)
-    if number.country_code == 86 and len(digits) < 11:
+    if number.country_code == 86 and not _is_mobile(number):
         digits = f"0{digits}"
-    head = 3 if len(digits) >= 10 else 2
-    tail = 4 if len(digits) >= 9 else 2
+    head, tail = (3, 4) if len(digits) >= 10 else (2, 2)
     return f"{digits[:head]}{'*' * max(len(digits) - head - tail, 2)}{digits[-tail:]}"
 
 
@@ -55,6 +54,17 @@ def looks_whole(text: str) -> str | None:
     if number is None or not phonenumbers.is_valid_number(number):
         return None
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def _may_exist(number: PhoneNumber) -> bool:
+    """Ours are checked to the digit; of a number abroad only the length, for who knows which ranges they open."""
+    if number.country_code == 86:
+        return bool(phonenumbers.is_valid_number(number))
+    return bool(phonenumbers.is_possible_number(number))
+
+
+def _is_mobile(number: PhoneNumber) -> bool:
+    return bool(number.country_code == 86 and 13_000_000_000 <= number.national_number < 20_000_000_000)
 
 
 def _parsed(plain: str) -> PhoneNumber | None:

@@ -138,7 +138,8 @@ def names(user_ids: set[str]) -> dict[str, str]:
 
 
 def _conditions(filters: Filters, tenant_id: str) -> list[ColumnElement[bool]]:
-    conditions = [CrmCustomer.deleted_at.is_not(None) if filters.deleted else CrmCustomer.deleted_at.is_(None)]
+    is_gone = CrmCustomer.deleted_at.is_not(None)
+    conditions: list[ColumnElement[bool]] = [is_gone if filters.deleted else CrmCustomer.deleted_at.is_(None)]
     if filters.q:
         conditions += _matching(filters.q, tenant_id)
     if filters.owner:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pypinyin import lazy_pinyin
 
 # Characters that are read otherwise as a family name
 _SURNAMES = {"单": "shan", "曾": "zeng", "解": "xie", "仇": "qiu", "区": "ou", "查": "zha", "朴": "piao", "翟": "zhai", "盖": "ge",
@@ -15,6 +14,13 @@ _LEGAL_FORM = re.compile(
 )
 _NOT_WORDS = re.compile(r"[\s\W_]+")
 _ROOM = 1000  # signs in search_text
+
+
+def _pinyin(text: str) -> list[str]:
+    # Imported at the first name: its dictionary of phrases takes 55 MB, which a process that saves none can do without.
+    from pypinyin import lazy_pinyin
+
+    return lazy_pinyin(text)
 
 
 def plain(text: str) -> str:
@@ -30,17 +36,17 @@ def company_key(name: str) -> str:
 
 def name_key(name: str) -> str:
     """The pinyin of a name, by which a list is sorted as a dictionary is."""
-    return " ".join(lazy_pinyin(plain(name)))[:200]
+    return " ".join(_pinyin(plain(name)))[:200]
 
 
 def search_text(company: str, contact: str) -> str:
     """All that a search looks at, e.g. 北京优远 → 北京优远|beijingyouyuan|bjyy."""
-    readings = [*_readings(lazy_pinyin(plain(company))), *_readings(_person(contact))]
+    readings = [*_readings(_pinyin(plain(company))), *_readings(_person(contact))]
     return "|".join([plain(company), plain(contact), *readings])[:_ROOM]
 
 
 def _person(name: str) -> list[str]:
-    syllables = lazy_pinyin(plain(name))
+    syllables = _pinyin(plain(name))
     if syllables and name[:1] in _SURNAMES:
         return [_SURNAMES[name[0]], *syllables[1:]]
     return syllables

@@ -1,0 +1,57 @@
+"""The demo data: what SPEC §2 promises, written once, by a seed, with nothing left to do."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy import func, select
+
+from app.catalog.shipped import ship_catalogue
+from app.core import tenancy
+from app.core.events import Event, Task
+from app.crm.access import login
+from app.crm.customers.models import CrmCustomer
+from app.customers import login as center
+from app.demo import PASSWORD, TENANT_CODE, write_demo_data
+from app.orders.models import Order
+from app.staff import accounts
+
+
+@pytest.fixture
+def demo(app):
+    with tenancy.scope(tenancy.everyone("a test ships")):
+        ship_catalogue()
+    write_demo_data()
+
+
+def count(model, *conditions):
+    with tenancy.scope(tenancy.everyone("a test counts")) as session:
+        return session.scalar(select(func.count()).select_from(model).where(*conditions))
+
+
+def test_everybody_the_specification_names_can_log_in(demo):
+    with tenancy.scope(tenancy.everyone("a test logs in")):
+        for username in ("admin", "support", "finance"):
+            assert accounts.log_in(username, PASSWORD, "127.0.0.1").username == username
+        for phone in ("13800138000", "13900139000"):
+            assert center.log_in_with_password(phone, PASSWORD, "127.0.0.1")
+        for username in ("admin", "manager", "sales1", "sales2", "marketing"):
+            user = login.log_in(TENANT_CODE, username, PASSWORD, "127.0.0.1")
+            assert not user.must_change_password
+
+
+def test_a_second_time_nothing_is_written_and_it_is_quick(demo):
+    before = count(Order), count(CrmCustomer), count(Event)
+    began = time.monotonic()
+
+    write_demo_data()
+
+    assert (count(Order), count(CrmCustomer), count(Event)) == before and time.monotonic() - began < 1
+
+
+def test_history_is_full_and_owes_nothing(demo):
+    assert count(Order) >= 36 and count(CrmCustomer) >= 300
+    assert count(Task) == 0
+    for state in ("paid", "cancelled", "refunded"):
+        assert count(Order, Order.status == state)
