@@ -21,10 +21,14 @@ class ConfigurationError(RuntimeError):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     # Where things are
-    instance_path: Path = Field(ROOT / "instance", alias="INSTANCE_PATH", description="files that belong to this installation")
+    instance_path: Path = Field(
+        ROOT / "instance", alias="INSTANCE_PATH", description="files that belong to this installation"
+    )
     database_url: str = Field("", alias="DATABASE_URL", description="default: SQLite in the instance folder")
     database_replica_url: str = Field("", alias="DATABASE_REPLICA_URL", description="read replica; empty: none")
     redis_url: str = Field("", alias="REDIS_URL", description="default: the embedded Valkey of `make run`")
@@ -35,14 +39,21 @@ class Settings(BaseSettings):
     # Secrets
     secret_key: str = Field("", alias="SECRET_KEY", description="signs sessions and links; 32 characters or more")
     field_key: str = Field("", alias="FIELD_KEY", description="encrypts fields; several, newest first, comma-separated")
-    tenant_admin_password: str = Field("", alias="TENANT_ADMIN_PASSWORD", description="fixed first password of new tenants; empty: random")
-    license_private_key: str = Field("", alias="LICENSE_PRIVATE_KEY", description="Ed25519 PEM (or a path) that signs licence certificates")
+    tenant_admin_password: str = Field(
+        "", alias="TENANT_ADMIN_PASSWORD", description="fixed first password of new tenants; empty: random"
+    )
+    license_private_key: str = Field(
+        "", alias="LICENSE_PRIVATE_KEY", description="Ed25519 PEM (or a path) that signs licence certificates"
+    )
 
     # The sandbox: local gateways, SMS and mail, demo data
     sandbox: bool = Field(False, alias="SANDBOX")
     sandbox_port: int = Field(0, alias="SANDBOX_PORT", description="loopback port of the sandbox gateways; 0: PORT + 1")
     sandbox_speed_up: float = Field(
-        1.0, alias="SANDBOX_SPEED_UP", gt=0, description="divides the sandbox's documented intervals (repeats of notices)"
+        1.0,
+        alias="SANDBOX_SPEED_UP",
+        gt=0,
+        description="divides the sandbox's documented intervals (repeats of notices)",
     )
 
     # WeChat Pay
@@ -52,11 +63,15 @@ class Settings(BaseSettings):
     wechatpay_serial_no: str = Field("", alias="WECHATPAY_SERIAL_NO")
     wechatpay_private_key: str = Field("", alias="WECHATPAY_PRIVATE_KEY")
     wechatpay_apiv3_key: str = Field("", alias="WECHATPAY_APIV3_KEY")
-    wechatpay_public_key: str = Field("", alias="WECHATPAY_PUBLIC_KEY", description="with its id absent too: platform-certificate mode")
+    wechatpay_public_key: str = Field(
+        "", alias="WECHATPAY_PUBLIC_KEY", description="with its id absent too: platform-certificate mode"
+    )
     wechatpay_public_key_id: str = Field("", alias="WECHATPAY_PUBLIC_KEY_ID")
 
     # Alipay
-    alipay_gateway: str = Field("", alias="ALIPAY_GATEWAY", description="default: https://openapi.alipay.com/gateway.do")
+    alipay_gateway: str = Field(
+        "", alias="ALIPAY_GATEWAY", description="default: https://openapi.alipay.com/gateway.do"
+    )
     alipay_app_id: str = Field("", alias="ALIPAY_APP_ID")
     alipay_seller_id: str = Field("", alias="ALIPAY_SELLER_ID")
     alipay_private_key: str = Field("", alias="ALIPAY_PRIVATE_KEY")
@@ -69,8 +84,12 @@ class Settings(BaseSettings):
     # Processes
     web_processes: int = Field(2, alias="WEB_PROCESSES", ge=1, le=64)
     log_format: Literal["console", "json"] = Field("json", alias="LOG_FORMAT")
-    trusted_proxies: int = Field(0, alias="TRUSTED_PROXIES", ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed")
-    password_rounds: int = Field(12, alias="PASSWORD_ROUNDS", ge=4, le=16, description="bcrypt cost; 12 or more outside tests")
+    trusted_proxies: int = Field(
+        0, alias="TRUSTED_PROXIES", ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed"
+    )
+    password_rounds: int = Field(
+        12, alias="PASSWORD_ROUNDS", ge=4, le=16, description="bcrypt cost; 12 or more outside tests"
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -126,7 +145,13 @@ def _completed(settings: Settings) -> Settings:
             given["secret_key"] = _kept_secret(settings.instance_path / "secret_key")
         if not settings.field_key:
             given["field_key"] = _kept_secret(settings.instance_path / "field_key")
-    for name in ("wechatpay_private_key", "wechatpay_public_key", "alipay_private_key", "alipay_public_key", "license_private_key"):
+    for name in (
+        "wechatpay_private_key",
+        "wechatpay_public_key",
+        "alipay_private_key",
+        "alipay_public_key",
+        "license_private_key",
+    ):
         given[name] = read_key(getattr(settings, name))
     return settings.model_copy(update=given)
 

@@ -100,7 +100,11 @@ def _claim(task_id: str, run_id: str) -> Task | None:
     with tenancy.scope(tenancy.everyone("claim a task")) as session:
         claimed = session.execute(
             update(Task)
-            .where(Task.id == task_id, Task.state.in_(("waiting", "running")), or_(Task.state == "waiting", Task.due_at <= now))
+            .where(
+                Task.id == task_id,
+                Task.state.in_(("waiting", "running")),
+                or_(Task.state == "waiting", Task.due_at <= now),
+            )
             .values(state="running", run_id=run_id, attempts=Task.attempts + 1, due_at=now + LEASE)
             .execution_options(synchronize_session=False)
         )

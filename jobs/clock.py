@@ -5,22 +5,22 @@ Each ring lives no longer than its interval in the queue, so that a stopped work
 
 from __future__ import annotations
 
+from redis import Redis
 from rq.cron import CronScheduler
 
-from app import create_app
-from jobs import worker
+from app import config
+from jobs import entry
 from jobs.schedule import RECURRING
 
 
 def main() -> None:
-    app = create_app()
-    cron = CronScheduler(connection=app.extensions["redis"], logging_level="WARNING")
+    settings = config.load()
+    cron = CronScheduler(connection=Redis.from_url(settings.redis_url), logging_level="WARNING")
     for name, recurring in RECURRING.items():
         cron.register(
-            worker.ring,
+            entry.ring,
             queue_name=recurring.queue,
             args=(name,),
-            name=name,
             interval=recurring.every,
             job_timeout=300,
             ttl=max(recurring.every, 5),

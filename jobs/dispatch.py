@@ -31,7 +31,13 @@ def enqueue(tasks: list[tuple[str, str]], *, connection: Redis | None = None) ->
         for task_id, job_name in tasks:
             queue = Queue(base.find(job_name).queue, connection=redis)
             queue.enqueue_call(
-                "jobs.worker.carry_out", args=(task_id,), result_ttl=0, failure_ttl=0, ttl=3600, timeout=300, pipeline=pipe
+                "jobs.entry.carry_out",
+                args=(task_id,),
+                result_ttl=0,
+                failure_ttl=0,
+                ttl=3600,
+                timeout=300,
+                pipeline=pipe,
             )
         pipe.execute()
 

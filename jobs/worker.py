@@ -7,37 +7,26 @@ again by the outbox's lease, which a fork would not make safer).
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 from flask import Flask, current_app, has_app_context
 from rq import Queue
 from rq.worker import SimpleWorker
 
 from app import create_app
-from jobs import base, dispatch, schedule
-
-_app: Flask | None = None
+from jobs import dispatch, schedule
 
 
 def application() -> Flask:
     """The application of this process; made once."""
-    global _app
     if has_app_context():
-        return current_app._get_current_object()  # type: ignore[attr-defined]
-    if _app is None:
-        _app = create_app()
-    return _app
+        return current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]
+    return _made()
 
 
-def carry_out(task_id: str) -> str:
-    """RQ's entry: one task of the outbox."""
-    with application().app_context():
-        return base.run_task(task_id)
-
-
-def ring(name: str) -> None:
-    """RQ's entry: one recurring job of the schedule."""
-    with application().app_context():
-        schedule.run(name)
+@cache
+def _made() -> Flask:
+    return create_app()
 
 
 def main() -> None:

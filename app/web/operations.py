@@ -77,6 +77,11 @@ def _queue_answers() -> dict[str, str]:
     return {"queue": "ok", "worker": "ok" if age < HEARTBEAT_STALE else "silent"}
 
 
+def beat() -> None:
+    """Tell /readyz that schedule, queue and worker move; the schedule rings it."""
+    current_app.extensions["redis"].set(HEARTBEAT_KEY, clock.now().timestamp())
+
+
 def init_app(app: Flask) -> None:
     app.register_blueprint(operations)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.blueprints.center.roles import insist_on_role
+from app.blueprints.center.roles import insist_on_role, may_open
 from app.core import tenancy
 from app.web.area import Area
 
@@ -15,6 +15,7 @@ area = Area(
     scope_of=lambda person: tenancy.customer(person.customer_id),
     check=insist_on_role,
 )
+area.context_processor(lambda: {"may_open": may_open})
 
 from app.blueprints.center import (  # noqa: E402, F401
     licenses,

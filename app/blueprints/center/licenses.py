@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from flask import Response, send_file
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -11,15 +14,28 @@ from app.blueprints.center.roles import room
 from app.core.errors import NotFound
 from app.provisioning import downloads
 from app.provisioning import queries as provisioning
-from app.provisioning.models import License
+from app.provisioning.models import License, Release
+from app.web.agreements import OPERATOR
 from app.web.pages import page
+
+
+class Package(NamedTuple):
+    """A file to download, and its link for the next ten minutes."""
+
+    release: Release
+    link: str
 
 
 @area.get("/licenses")
 @room("service")
 def licenses() -> ResponseReturnValue:
     found = provisioning.licenses_of(current_user.customer_id)
-    return page("center/licenses.html", licenses=[(license, _packages(license)) for license in found])
+    releases = provisioning.releases() if found else []
+    return page(
+        "center/licenses.html",
+        licenses=[(license, *_packages(license, releases)) for license in found],
+        help_email=OPERATOR.email,
+    )
 
 
 @area.get("/licenses/<license_id>/certificate")
@@ -46,10 +62,13 @@ def download(token: str) -> Response:
     return response
 
 
-def _packages(license: License) -> list[tuple[str, str, int, str, str]]:
-    """(platform, version, size, SHA-256, signed link) of each package of the newest version that is covered."""
-    return [
-        (row.platform, row.version, row.size, row.sha256, downloads.signed_path(row, license, current_user.id))
-        for row in provisioning.latest_releases()
-        if downloads.covers(license, row)
+def _packages(license: License, releases: Sequence[Release]) -> tuple[list[Package], str]:
+    """The packages of the newest version that the licence covers, and the newest version of all where it is a later one."""
+    covered = [row for row in releases if downloads.covers(license, row)]
+    packages = [
+        Package(row, downloads.signed_path(row, license, current_user.id))
+        for row in covered
+        if row.version == covered[0].version
     ]
+    is_later = bool(releases) and (not covered or releases[0].version != covered[0].version)
+    return packages, releases[0].version if is_later else ""

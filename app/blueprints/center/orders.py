@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import request
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -16,7 +16,7 @@ from app.orders.models import Order
 from app.payments import queries as payments
 from app.provisioning import queries as provisioning
 from app.web import tables
-from app.web.pages import page
+from app.web.pages import page, wanted_fragment
 
 STATUSES = {"": "全部", "pending": "待支付", "paid": "已支付", "refunded": "已退款", "cancelled": "已取消"}
 _PER_PAGE = 20
@@ -44,8 +44,12 @@ def list_orders() -> ResponseReturnValue:
 @room("orders")
 def show_order(order_no: str) -> ResponseReturnValue:
     order = queries.by_no(order_no)
+    if order.delivery == "delivered" and wanted_fragment(("order_steps",)):
+        # The waiting part of the page has reached its end: the whole page changes with it.
+        return Response(status=200, headers={"HX-Refresh": "true"})
     return page(
         "center/order.html",
+        fragments=("order_steps",),
         order=order,
         payments=payments.attempts(order.id),
         refunds=payments.refunds(order.id),

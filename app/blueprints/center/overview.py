@@ -13,6 +13,7 @@ from app.core import clock
 from app.core.db import db
 from app.orders.models import Order
 from app.provisioning import queries as provisioning
+from app.web.agreements import OPERATOR
 from app.web.pages import page
 
 _RECENT = 5
@@ -31,6 +32,7 @@ def overview() -> ResponseReturnValue:
         orders=_recent_orders() if sees_orders else [],
         sees_service=sees_service,
         sees_orders=sees_orders,
+        help_email=OPERATOR.email,
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 
 from app.core.errors import Forbidden
+from app.web import identity
 
 ROLES = {"owner": "负责人", "finance": "财务", "technician": "技术"}
 ALL = frozenset(ROLES)
@@ -36,9 +38,22 @@ def may_enter(person: Any, name: str) -> bool:
     return person.role in _ROOMS[name]
 
 
-def insist_on_role(person: Any) -> None:
-    """Raises Forbidden with a word on who can help; the area's guard calls it before every view."""
+def may_open(person: Any, path: str) -> bool:
+    """Whether a page of the center is the person's to see: what its navigation offers."""
+    endpoint, _ = current_app.url_map.bind("").match(path)
+    return may_enter(person, current_app.view_functions[endpoint].room)  # type: ignore[attr-defined]
+
+
+def insist_on_role(person: Any) -> ResponseReturnValue | None:
+    """The area's guard asks before every view. Raises Forbidden with a word on who can help.
+
+    Whose company was closed meanwhile is logged out.
+    """
+    if person.customer.status != "active":
+        identity.log_out()
+        return redirect(url_for("center.login"), 303)
     view = current_app.view_functions[str(request.endpoint)]
     name = getattr(view, "room", None)
     if name is None or not may_enter(person, name):
         raise Forbidden(f"{ROLES.get(person.role, '当前')}账号看不到这一页。需要的话，请公司的负责人来操作。")
+    return None

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from wtforms import BooleanField, HiddenField, PasswordField, StringField
+from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import DataRequired, Length
 
-from app.blueprints.center import area
+from app.blueprints.center import area, proofs
+from app.blueprints.center.proofs import Proof, ProofForm
 from app.blueprints.center.roles import room
 from app.core import tenancy
-from app.core.errors import Refused, TooMany
-from app.customers import captcha, codes, login
+from app.core.errors import Refused
+from app.customers import login
 from app.web import identity
 from app.web.area import open_to_all, safe_next
 from app.web.forms import Form
-from app.web.pages import page
+from app.web.pages import done, page
 from app.web.visitor import client_address
-
-_LONGEST_COUNTDOWN = 120  # seconds; a longer wait is said in words
 
 
 class PasswordForm(Form):
@@ -30,21 +27,10 @@ class PasswordForm(Form):
     keep = BooleanField("7 天内自动登录")
 
 
-class CodeForm(Form):
+class CodeForm(ProofForm):
     phone = StringField("手机号", [DataRequired("请填手机号"), Length(max=20, message="手机号是 11 位")])
     code = StringField("验证码", [DataRequired("请填短信里的验证码"), Length(max=20, message="验证码是 6 位数字")])
-    puzzle = StringField("图片里的数字", [Length(max=12, message="图片里是 5 位数字")])
-    puzzle_token = HiddenField()
     keep = BooleanField("7 天内自动登录")
-
-
-@dataclass(slots=True)
-class Proof:
-    """How far the code is on its way, for the part of the page that shows it."""
-
-    wait: int = 0
-    sent: bool = False
-    puzzle: str = ""
 
 
 @area.route("/login", methods=["GET", "POST"], endpoint="login")
@@ -75,20 +61,30 @@ def log_in() -> ResponseReturnValue:
 def send_code() -> ResponseReturnValue:
     """Have a code sent; the answer is the same whether the phone is known to us or not."""
     tenancy.enter(tenancy.everyone("send a log-in code"))
-    form, proof, status = CodeForm(), Proof(), 200
-    guess = (form.puzzle_token.data, form.puzzle.data or "") if form.puzzle_token.data else None
+    form = CodeForm()
+    proof = proofs.send(form, form.phone.data or "", "login")
+    return _login_page(form, proof, status=proof.status)
+
+
+@area.get("/enter")
+@open_to_all
+def enter() -> ResponseReturnValue:
+    """A page that posts the ticket: a chat program that looks at links in advance must not use it up."""
+    return page("center/enter.html", ticket=request.args.get("ticket", ""), refusal=None)
+
+
+@area.post("/enter")
+@open_to_all
+def enter_with_ticket() -> ResponseReturnValue:
+    """Come in from the success page of the checkout, where the phone was proved minutes ago."""
+    tenancy.leave()
+    tenancy.enter(tenancy.everyone("enter the customer center with a ticket"))
     try:
-        sent = codes.send_code(form.phone.data or "", "login", client_address(), puzzle=guess)
-        proof.sent, proof.wait = True, sent.retry_after
+        person = login.log_in_with_ticket(request.form.get("ticket", ""))
     except Refused as error:
-        form.refuse(error)
-        # htmx swaps a 422 and leaves a 429 alone; whoever comes without it gets the true status.
-        status = 422 if request.htmx or error.status != 429 else 429  # type: ignore[attr-defined]
-        wait = error.retry_after if isinstance(error, TooMany) else 0
-        proof.wait = wait if wait <= _LONGEST_COUNTDOWN else 0
-        needs_picture = isinstance(error, captcha.PuzzleNeeded) or error.field == "puzzle"
-        proof.puzzle = captcha.issue() if needs_picture else ""
-    return _login_page(form, proof, status=status)
+        return page("center/enter.html", fragments=("enter_card",), ticket="", refusal=error.message, status=422)
+    identity.log_in(person)
+    return done(url_for("center.overview"))
 
 
 @area.post("/logout")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import redirect, url_for
+from flask import redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Email, Length, Optional, ValidationError
 
-from app.blueprints.center import area
+from app.blueprints.center import area, proofs
+from app.blueprints.center.proofs import Proof, ProofForm
 from app.blueprints.center.roles import ROLES, room
 from app.core import events
 from app.core.db import db
@@ -25,8 +26,11 @@ class ContactForm(Form):
     email = StringField("邮箱", [Optional(), Length(max=100), Email("邮箱不完整，例如 zhou@qinghe.com")])
 
 
-class NewPasswordForm(Form):
-    old = PasswordField("现在的密码", [Length(max=128)])
+class NewPasswordForm(ProofForm):
+    """With the old password, or with a code on the phone for whoever has none or forgot it."""
+
+    old = PasswordField("现在的密码", [Length(max=128, message="密码最多 128 位")])
+    code = StringField("验证码", [Length(max=20, message="验证码是 6 位数字")])
     new = PasswordField("新密码", [DataRequired("请填新密码"), Length(max=128, message="密码最多 128 位")])
     again = PasswordField("再输一次新密码", [DataRequired("请再输一次新密码")])
 
@@ -38,6 +42,7 @@ class NewPasswordForm(Form):
 @area.get("/settings")
 @room("own")
 def settings() -> ResponseReturnValue:
+    """With ``?by=code`` a forgotten password is replaced by way of the phone."""
     return _settings_page(ContactForm(obj=current_user), NewPasswordForm(formdata=None))
 
 
@@ -59,14 +64,27 @@ def save_contact() -> ResponseReturnValue:
 def change_password() -> ResponseReturnValue:
     """Set a new password; all other sessions end, this one goes on."""
     form = NewPasswordForm()
+    kept = bool(session.permanent)
     try:
         if form.validate():
-            login.change_password(_me(), form.old.data or "", form.new.data or "")
-            identity.log_in(_me(), remember=True)
+            if _by_code():
+                login.set_password_with_code(_me(), form.code.data or "", form.new.data or "")
+            else:
+                login.change_password(_me(), form.old.data or "", form.new.data or "")
+            identity.log_in(_me(), remember=kept)
             return done(url_for("center.settings"), "新密码已生效，其他设备上的登录已退出")
     except Refused as error:
         form.refuse(error)
     return _settings_page(ContactForm(formdata=None, obj=current_user), form, status=422)
+
+
+@area.post("/settings/code", endpoint="send_password_code")
+@room("own")
+def send_code() -> ResponseReturnValue:
+    """Have a code sent to the person's own phone; what stands in the other fields stays."""
+    form = NewPasswordForm()
+    proof = proofs.send(form, current_user.phone, "password")
+    return _settings_page(ContactForm(formdata=None, obj=current_user), form, proof, status=proof.status)
 
 
 @area.post("/settings/sessions/end")
@@ -85,10 +103,20 @@ def _me() -> Person:
     return person
 
 
-def _settings_page(contact: ContactForm, password: NewPasswordForm, status: int = 200) -> ResponseReturnValue:
+def _by_code() -> bool:
+    return current_user.password is None or "code" in request.form or request.args.get("by") == "code"
+
+
+def _settings_page(
+    contact: ContactForm, password: NewPasswordForm, proof: Proof | None = None, status: int = 200
+) -> ResponseReturnValue:
     return page(
         "center/settings.html",
+        fragments=("code_proof",),
         status=status,
+        form=password,
+        proof=proof or Proof(),
+        by_code=_by_code(),
         contact=contact,
         password=password,
         role=ROLES.get(current_user.role, ""),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-
 # Characters that are read otherwise as a family name
 _SURNAMES = {"单": "shan", "曾": "zeng", "解": "xie", "仇": "qiu", "区": "ou", "查": "zha", "朴": "piao", "翟": "zhai", "盖": "ge",
              "乐": "yue", "缪": "miao", "尉": "wei", "万": "wan", "任": "ren", "华": "hua", "卜": "bu", "洗": "xian"}  # fmt: skip

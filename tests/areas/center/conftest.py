@@ -75,7 +75,11 @@ def colleague(app: Flask, owner: Company) -> Callable[[str], FlaskClient]:
         phone = {"finance": "13700137001", "technician": "13700137002"}[role]
         with tenancy.scope(tenancy.everyone("a test hires somebody")) as session:
             person = Person(
-                customer_id=owner.person.customer_id, name="沈时安", phone=phone, phone_index=phones.index(phone), role=role
+                customer_id=owner.person.customer_id,
+                name="沈时安",
+                phone=phone,
+                phone_index=phones.index(phone),
+                role=role,
             )
             session.add(person)
             login.set_password(person, PASSWORD)

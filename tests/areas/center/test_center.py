@@ -64,7 +64,9 @@ def test_a_code_on_the_phone_opens_the_center(app, client, owner, cashier, work)
 def test_a_code_is_sent_to_an_unknown_phone_alike(client, owner):
     answers = [client.post("/my/login/code", data={"phone": phone}) for phone in (OWNER, "13512345678")]
 
-    known, unknown = (re.sub(r"1\d{10}|X-CSRFToken\S+ \S+|csrf_token\S* value=\S+", "", answer.text) for answer in answers)
+    known, unknown = (
+        re.sub(r"1\d{10}|X-CSRFToken\S+ \S+|csrf_token\S* value=\S+", "", answer.text) for answer in answers
+    )
     assert [answer.status_code for answer in answers] == [200, 200]
     assert known == unknown
 
@@ -93,7 +95,10 @@ def test_the_overview_shows_what_the_company_has(at_home, owner):
     assert owner.order.order_no in page
 
 
-@pytest.mark.parametrize(("path", "most"), [("/my/", 8), ("/my/subscription", 5), ("/my/licenses", 5), ("/my/orders", 4), ("/my/settings", 4)])
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("/my/", 8), ("/my/subscription", 5), ("/my/licenses", 5), ("/my/orders", 4), ("/my/settings", 4)],
+)
 def test_a_page_costs_few_queries(at_home, count_queries, path, most):
     with count_queries() as queries:
         answer = at_home.get(path)
@@ -225,9 +230,15 @@ def test_each_role_enters_its_rooms_only(colleague, role):
 
 
 def test_every_view_of_the_center_names_its_room(app):
-    views = {rule.endpoint: app.view_functions[rule.endpoint] for rule in app.url_map.iter_rules() if rule.endpoint.startswith("center.")}
+    views = {
+        rule.endpoint: app.view_functions[rule.endpoint]
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("center.")
+    }
 
-    nameless = [name for name, view in views.items() if not hasattr(view, "room") and not getattr(view, "is_open", False)]
+    nameless = [
+        name for name, view in views.items() if not hasattr(view, "room") and not getattr(view, "is_open", False)
+    ]
 
     assert nameless == []
     assert len(views) > 12
@@ -252,7 +263,9 @@ def test_a_new_password_ends_the_other_sessions_and_not_this_one(app, at_home, o
     elsewhere = app.test_client()
     log_in(elsewhere)
 
-    answer = at_home.post("/my/settings/password", data={"old": PASSWORD, "new": "another-9-word", "again": "another-9-word"})
+    answer = at_home.post(
+        "/my/settings/password", data={"old": PASSWORD, "new": "another-9-word", "again": "another-9-word"}
+    )
 
     assert answer.status_code == 303
     assert at_home.get("/my/").status_code == 200
