@@ -25,7 +25,7 @@ def licenses() -> ResponseReturnValue:
         fragments=("license_list",),
         rows=found.rows,
         q=q,
-        status=status,
+        chosen=status,
         states={key: word for key, (word, _kind) in words.LICENSE.items()},
         previous=previous,
         following=following,

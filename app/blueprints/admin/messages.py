@@ -15,7 +15,9 @@ from app.web import tables
 from app.web.pages import done, page
 
 # A mail brings its styles with it and nothing else: no script, no picture from outside, framed by our own page only.
-_MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups"
+_MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups"
+)
 
 
 @area.get("/messages")
@@ -29,7 +31,7 @@ def messages() -> ResponseReturnValue:
         "admin/messages.html",
         fragments=("message_list",),
         rows=found.rows,
-        status=status,
+        chosen=status,
         channel=channel,
         states={key: word for key, (word, _kind) in words.MESSAGE.items()},
         channels=words.MEDIUM,

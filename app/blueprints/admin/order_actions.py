@@ -64,7 +64,7 @@ class YuanField(DecimalField):
 
 class RefundForm(Form):
     amount = YuanField("退款金额", [InputRequired("请填退款金额")], places=2)
-    reason = SelectField("原因", choices=[(reason, reason) for reason in REASONS])
+    reason = SelectField("原因", [InputRequired("请选原因")], choices=list(REASONS))
     confirm = StringField("输入订单号后四位以确认", [InputRequired("请填订单号的后四位")])
 
     def __init__(self, order: Order, **kwargs: object) -> None:
@@ -131,8 +131,10 @@ def refund_payment(order_no: str, attempt_no: str) -> ResponseReturnValue:
     form = RefundForm(file.order, data={"amount": left})
     if form.validate_on_submit():
         try:
-            refund.request_refund(payment, form.amount.data, form.reason.data, actor())
-            return done(url_for("admin.order", order_no=order_no), f"已提交退款 ¥{form.amount.data:,.2f}，结果会出现在时间线里")
+            refund.request_refund(payment, form.amount.data or Decimal(0), form.reason.data, actor())
+            return done(
+                url_for("admin.order", order_no=order_no), f"已提交退款 ¥{form.amount.data:,.2f}，结果会出现在时间线里"
+            )
         except Refused as error:
             form.refuse(error)
     context |= {"form": form, "payment": payment, "left": left}
@@ -152,7 +154,9 @@ def _resend_codes(order: Order) -> str:
     newest = {m.channel: m for m in messages.of_order(order.id) if m.template.startswith("purchase_success")}
     if not newest:
         raise Conflict("这个订单还没有开通通知，开通后会自动发送。")
-    events.record("staff.resend_asked", order.id, actor=actor(), detail="、".join(m.recipient_masked for m in newest.values()))
+    events.record(
+        "staff.resend_asked", order.id, actor=actor(), detail="、".join(m.recipient_masked for m in newest.values())
+    )
     waiting = [m for m in newest.values() if m.status == "waiting"]
     for message in newest.values():
         if message not in waiting:
@@ -175,5 +179,3 @@ def _paid_attempt(payments: list[Payment], attempt_no: str) -> Payment:
         if payment.attempt_no == attempt_no and payment.status == "success":
             return payment
     raise Conflict("这笔支付没有成功，或已经全额退款。")
-
-

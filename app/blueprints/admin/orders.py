@@ -30,7 +30,10 @@ def orders() -> ResponseReturnValue:
         fragments=("order_list",),
         rows=found.rows,
         wanted=wanted,
-        tabs=[(name, tables.path_with(view=view, cursor=None), None, wanted.view == view) for view, name in reads.VIEWS.items()],
+        tabs=[
+            (name, tables.path_with(view=view, cursor=None), None, wanted.view == view)
+            for view, name in reads.VIEWS.items()
+        ],
         previous=previous,
         following=following,
         clear=url_for("admin.orders"),

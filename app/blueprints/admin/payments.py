@@ -80,7 +80,7 @@ def _shown(tab: str, found: Page[Any], states: dict[str, tuple[str, str]], q: st
         rows=found.rows,
         states={key: word for key, (word, _kind) in states.items()},
         q=q,
-        status=status,
+        chosen=status,
         previous=previous,
         following=following,
         clear=request.path,

@@ -20,8 +20,11 @@ def tasks() -> ResponseReturnValue:
     found = reads.listed(state, request.args.get(tables.CURSOR))
     counts = reads.counts()
     previous, following = tables.paths(found)
-    tabs = [("全部", url_for("admin.tasks"), None, not state)]
-    tabs += [(word, url_for("admin.tasks", state=key), counts.get(key), key == state) for key, (word, _kind) in words.TASK.items()]
+    tabs: list[tuple[str, str, int | None, bool]] = [("全部", url_for("admin.tasks"), None, not state)]
+    tabs += [
+        (word, url_for("admin.tasks", state=key), counts.get(key), key == state)
+        for key, (word, _kind) in words.TASK.items()
+    ]
     return page(
         "admin/tasks.html",
         fragments=("task_list",),

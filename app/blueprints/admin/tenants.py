@@ -25,7 +25,7 @@ def tenants() -> ResponseReturnValue:
         fragments=("tenant_list",),
         rows=found.rows,
         q=q,
-        status=status,
+        chosen=status,
         states={key: word for key, (word, _kind) in words.TENANT.items()},
         previous=previous,
         following=following,
@@ -38,4 +38,6 @@ def tenants() -> ResponseReturnValue:
 @needs("tenants.see")
 def tenant(tenant_id: str) -> ResponseReturnValue:
     file = grants.tenant(tenant_id)
-    return page("admin/tenant.html", file=file, tenant=file.tenant, users=grants.users_of(tenant_id), today=clock.today())
+    return page(
+        "admin/tenant.html", file=file, tenant=file.tenant, users=grants.users_of(tenant_id), today=clock.today()
+    )

@@ -64,7 +64,13 @@ CUSTOMER = {"active": ("正常", "ok"), "suspended": ("已停用", "bad")}
 PRODUCT = {"saas": "SaaS 云端版", "private": "私有部署版"}
 GATEWAY = {"wechat": "微信支付", "alipay": "支付宝", "unionpay": "银联"}
 CHANNEL = {"native": "扫码", "h5": "手机网页", "jsapi": "微信内", "page": "电脑网页", "wap": "手机网页"}
-SOURCE = {"callback": "支付通知", "return": "买家返回时查询", "sweep": "定时查询", "staff": "员工核对", "none": "零元订单"}
+SOURCE = {
+    "callback": "支付通知",
+    "return": "买家返回时查询",
+    "sweep": "定时查询",
+    "staff": "员工核对",
+    "none": "零元订单",
+}
 MEDIUM = {"sms": "短信", "mail": "邮件"}
 ORIGIN = {"website": "官网", "trial": "试用", "staff": "员工录入"}
 

@@ -70,19 +70,27 @@ def one(customer_id: str) -> Customer:
 
 
 def people(customer_id: str) -> Sequence[Person]:
-    return db.session.scalars(select(Person).where(Person.customer_id == customer_id).order_by(Person.id)).unique().all()
+    return (
+        db.session.scalars(select(Person).where(Person.customer_id == customer_id).order_by(Person.id)).unique().all()
+    )
 
 
 def orders(customer_id: str) -> Sequence[Order]:
-    return db.session.scalars(select(Order).where(Order.customer_id == customer_id).order_by(Order.id.desc()).limit(_MOST)).all()
+    return db.session.scalars(
+        select(Order).where(Order.customer_id == customer_id).order_by(Order.id.desc()).limit(_MOST)
+    ).all()
 
 
 def tenants(customer_id: str) -> Sequence[Tenant]:
-    return db.session.scalars(select(Tenant).where(Tenant.customer_id == customer_id).order_by(Tenant.id.desc()).limit(_MOST)).all()
+    return db.session.scalars(
+        select(Tenant).where(Tenant.customer_id == customer_id).order_by(Tenant.id.desc()).limit(_MOST)
+    ).all()
 
 
 def licenses(customer_id: str) -> Sequence[License]:
-    return db.session.scalars(select(License).where(License.customer_id == customer_id).order_by(License.id.desc()).limit(_MOST)).all()
+    return db.session.scalars(
+        select(License).where(License.customer_id == customer_id).order_by(License.id.desc()).limit(_MOST)
+    ).all()
 
 
 def messages(customer_id: str) -> Sequence[Message]:
@@ -100,6 +108,9 @@ def _means(text: str) -> ColumnElement[bool]:
     """A phone exactly; else a part of the company's or the contact's name."""
     index = phone_index(text)
     if index is not None:
-        return or_(Customer.phone_index == index, exists().where(Person.customer_id == Customer.id, Person.phone_index == index))
+        return or_(
+            Customer.phone_index == index,
+            exists().where(Person.customer_id == Customer.id, Person.phone_index == index),
+        )
     pattern = anywhere(text)
     return or_(Customer.company_name.like(pattern, escape=ESCAPE), Customer.contact_name.like(pattern, escape=ESCAPE))

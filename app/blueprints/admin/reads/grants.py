@@ -59,7 +59,9 @@ def tenant(tenant_id: str) -> TenantFile:
 
 def users_of(tenant_id: str) -> list[CrmUser]:
     """The people of a tenant; that they exist is all staff see of them."""
-    return list(db.session.scalars(select(CrmUser).where(CrmUser.tenant_id == tenant_id).order_by(CrmUser.id).limit(100)))
+    return list(
+        db.session.scalars(select(CrmUser).where(CrmUser.tenant_id == tenant_id).order_by(CrmUser.id).limit(100))
+    )
 
 
 def license(license_id: str) -> LicenseFile:

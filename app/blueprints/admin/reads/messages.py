@@ -15,7 +15,7 @@ from app.web.tables import Page, keyset
 
 def listed(status: str, channel: str, cursor: str | None) -> Page[Any]:
     """(message, order number or None), newest first. What it said stays encrypted until somebody opens it."""
-    statement = select(
+    statement: Any = select(
         Message.id,
         Message.created_at,
         Message.channel,

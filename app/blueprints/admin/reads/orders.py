@@ -22,7 +22,14 @@ from app.provisioning.models import License, Tenant
 from app.web.tables import Page, keyset
 
 LATE = timedelta(minutes=10)  # a paid order that waits longer for its delivery needs somebody
-VIEWS = {"": "全部", "pending": "待支付", "paid": "已支付", "late": "未开通", "cancelled": "已取消", "refunded": "已退款"}
+VIEWS = {
+    "": "全部",
+    "pending": "待支付",
+    "paid": "已支付",
+    "late": "未开通",
+    "cancelled": "已取消",
+    "refunded": "已退款",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class OrderFile:
 def listed(wanted: OrderFilter, cursor: str | None) -> Page[Order]:
     """Orders that fit, newest first; one query. Encrypted columns stay where they are."""
     shown = load_only(
+        Order.created_at,
         Order.order_no,
         Order.product_type,
         Order.package_name,
@@ -134,7 +142,7 @@ def _means(text: str) -> ColumnElement[bool]:
 
 
 def _known(value: str | None, table: Mapping[str, object]) -> str:
-    return value if value in table else ""
+    return value if value and value in table else ""
 
 
 def _day(value: str | None) -> date | None:

@@ -34,7 +34,9 @@ _ATTEMPT = load_only(
 
 def attempts(q: str, status: str, cursor: str | None) -> Page[Any]:
     """(attempt, order number, company), newest first; ``q`` is a number of ours, the gateway's, or of an order."""
-    statement = select(Payment, Order.order_no, Order.company_name).join(Order, Order.id == Payment.order_id).options(_ATTEMPT)
+    statement: Any = (
+        select(Payment, Order.order_no, Order.company_name).join(Order, Order.id == Payment.order_id).options(_ATTEMPT)
+    )
     if status:
         statement = statement.where(Payment.status == status)
     if q:
@@ -44,7 +46,7 @@ def attempts(q: str, status: str, cursor: str | None) -> Page[Any]:
 
 def notices(q: str, verdict: str, cursor: str | None) -> Page[Any]:
     """(notice, order number or None), newest first."""
-    statement = select(GatewayNotice, Order.order_no).outerjoin(Order, Order.id == GatewayNotice.order_id)
+    statement: Any = select(GatewayNotice, Order.order_no).outerjoin(Order, Order.id == GatewayNotice.order_id)
     if verdict:
         statement = statement.where(GatewayNotice.verdict == verdict)
     if q:
@@ -54,7 +56,7 @@ def notices(q: str, verdict: str, cursor: str | None) -> Page[Any]:
 
 def refunds(q: str, status: str, cursor: str | None) -> Page[Any]:
     """(refund, order number, company, gateway), newest first; the status "stuck" is what the overview counts."""
-    statement = (
+    statement: Any = (
         select(Refund, Order.order_no, Order.company_name, Payment.pay_type)
         .join(Order, Order.id == Refund.order_id)
         .join(Payment, Payment.id == Refund.payment_id)
@@ -69,7 +71,7 @@ def refunds(q: str, status: str, cursor: str | None) -> Page[Any]:
 def cases(is_open: bool, cursor: str | None) -> Page[Any]:
     """(case, order number or None), newest first."""
     resolved = Case.resolved_at.is_(None) if is_open else Case.resolved_at.is_not(None)
-    statement = select(Case, Order.order_no).outerjoin(Order, Order.id == Case.order_id).where(resolved)
+    statement: Any = select(Case, Order.order_no).outerjoin(Order, Order.id == Case.order_id).where(resolved)
     return keyset(statement, [Case.id.desc()], cursor)
 
 
@@ -82,4 +84,6 @@ def case(case_id: str) -> Case:
 
 
 def _number(q: str) -> ColumnElement[bool]:
-    return or_(Payment.transaction_no == q, Payment.attempt_no == q, Order.order_no.like(prefix(q.upper()), escape=ESCAPE))
+    return or_(
+        Payment.transaction_no == q, Payment.attempt_no == q, Order.order_no.like(prefix(q.upper()), escape=ESCAPE)
+    )

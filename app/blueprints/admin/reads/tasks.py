@@ -23,7 +23,7 @@ def counts() -> dict[str, int]:
 
 def listed(state: str, cursor: str | None) -> Page[Any]:
     """(task, event's name, its subject, its order's number or None), newest first."""
-    statement = (
+    statement: Any = (
         select(Task, Event.name.label("event"), Event.subject_id, Order.order_no)
         .join(Event, Event.id == Task.event_id)
         .outerjoin(Order, Order.id == Event.subject_id)

@@ -62,7 +62,11 @@ def records_of(order: Order) -> Records:
         refunds=refunds,
         notices=_notices(order.id, [payment.attempt_no for payment in payments]),
         happenings=_happenings([order.id, *(p.id for p in payments), *(r.id for r in refunds)]),
-        steps=list(db.session.scalars(select(DeliveryStep).where(DeliveryStep.order_id == order.id))),
+        steps=list(
+            db.session.scalars(
+                select(DeliveryStep).where(DeliveryStep.order_id == order.id).order_by(DeliveryStep.position)
+            )
+        ),
         messages=list(db.session.scalars(select(Message).where(Message.order_id == order.id).order_by(Message.id))),
         cases=list(db.session.scalars(select(Case).where(Case.order_id == order.id).order_by(Case.id))),
     )
@@ -103,6 +107,7 @@ def _happenings(subject_ids: list[str]) -> list[tuple[Event, Task | None]]:
 
 
 def _hops(order: Order, records: Records) -> Iterator[Hop]:
+    """Where moments are equal, this order tells: money, then delivery, then what was said about it."""
     yield Hop(order.created_at, "shopping-cart", "创建订单", f"{order.order_no}，应付 {money(order.actual_price, 2)}")
     for payment in records.payments:
         yield from _of_payment(payment)
@@ -110,15 +115,30 @@ def _hops(order: Order, records: Records) -> Iterator[Hop]:
         yield from _of_refund(refund)
     yield from _of_notices(records.notices)
     payments = {payment.id: payment for payment in records.payments}
-    for event, task in records.happenings:
+    booked = [event for event, _task in records.happenings]
+    for event in [event for event in booked if event.name not in _ENDS]:
         yield from _of_event(event, order, payments.get(event.subject_id))
-        yield from _of_task(task)
     for step in records.steps:
         yield from _of_step(step)
+    for event in [event for event in booked if event.name in _ENDS]:
+        yield from (_not_before(records.steps, hop) for hop in _of_event(event, order, None))
+    for _event, task in records.happenings:
+        yield from _of_task(task)
     for message in records.messages:
         yield from _of_message(message)
     for case in records.cases:
         yield from _of_case(case)
+
+
+def _not_before(steps: list[DeliveryStep], hop: Hop) -> Hop:
+    """The last step says that the order is delivered before it is itself noted as done, in one transaction."""
+    noted = [
+        step.finished_at for step in steps if step.finished_at and step.finished_at - hop.at < timedelta(seconds=1)
+    ]
+    return replace(hop, at=max([hop.at, *noted]))
+
+
+_ENDS = {"order.delivered", "order.delivery_failed", "order.refunded"}
 
 
 # What the buyer and the gateways did
@@ -128,7 +148,12 @@ def _of_payment(payment: Payment) -> Iterator[Hop]:
     gateway, way = words.name(words.GATEWAY, payment.pay_type), words.name(words.CHANNEL, payment.channel)
     yield Hop(payment.created_at, "wallet-cards", f"选择{gateway}，{way}", f"支付单 {payment.attempt_no}")
     if payment.started_at:
-        yield Hop(payment.started_at, "qr-code", f"拉起{gateway}", f"{money(payment.amount, 2)}，有效到 {clock_ms(payment.expires_at)[:8]}")
+        yield Hop(
+            payment.started_at,
+            "qr-code",
+            f"拉起{gateway}",
+            f"{money(payment.amount, 2)}，有效到 {clock_ms(payment.expires_at)[:8]}",
+        )
     if payment.closed_at:
         yield Hop(payment.closed_at, "x", f"{gateway}支付单关闭", f"{payment.attempt_no} 没有付款", "bad")
 
@@ -194,7 +219,11 @@ _EVENTS = {
 def _detail(event: Event, order: Order, payment: Payment | None) -> str:
     by = f"{words.who(event.actor)}操作" if event.actor.startswith(("staff:", "person:")) else ""
     if event.name == "payment.succeeded" and payment is not None:
-        parts = [words.name(words.SOURCE, payment.source), f"交易号 {payment.transaction_no}", f"{money(payment.amount, 2)}，金额一致"]
+        parts = [
+            words.name(words.SOURCE, payment.source),
+            f"交易号 {payment.transaction_no}",
+            f"{money(payment.amount, 2)}，金额一致",
+        ]
         return "，".join([*parts, f"买家付款 {clock_ms(payment.pay_time)[:8]}"] if payment.pay_time else parts)
     if event.name == "payment.failed" and payment is not None:
         return payment.error or ""
@@ -213,7 +242,9 @@ def _of_refund(refund: Refund) -> Iterator[Hop]:
         number = f"网关退款号 {refund.gateway_refund_no}" if refund.gateway_refund_no else ""
         yield Hop(refund.succeeded_at, "banknote", f"退款 {amount} 已退回", number, "ok", raw)
     if refund.status in {"failed", "abnormal"}:
-        yield Hop(refund.updated_at, "circle-alert", words.of(words.REFUND, refund.status)[0], refund.error or "", "bad", raw)
+        yield Hop(
+            refund.updated_at, "circle-alert", words.of(words.REFUND, refund.status)[0], refund.error or "", "bad", raw
+        )
 
 
 def _of_task(task: Task | None) -> Iterator[Hop]:
@@ -221,7 +252,9 @@ def _of_task(task: Task | None) -> Iterator[Hop]:
     if task is None or not task.last_error:
         return
     if task.state == "failed":
-        yield Hop(task.due_at, "triangle-alert", f"任务 {task.job} 试了 {task.attempts} 次后停下", task.last_error, "bad")
+        yield Hop(
+            task.due_at, "triangle-alert", f"任务 {task.job} 试了 {task.attempts} 次后停下", task.last_error, "bad"
+        )
     else:
         yield Hop(task.due_at, "timer", f"任务 {task.job} 等待第 {task.attempts + 1} 次执行", task.last_error, "warn")
 
@@ -231,7 +264,9 @@ def _of_step(step: DeliveryStep) -> Iterator[Hop]:
     tries = f"第 {step.attempts} 次才成功" if step.attempts > 1 else ""
     note = (step.detail or {}).get("note", "")
     if step.state == "done" and step.finished_at:
-        yield Hop(step.finished_at, _STEP_ICONS.get(step.name, "server"), title, "，".join(filter(None, (note, tries))), "ok")
+        yield Hop(
+            step.finished_at, _STEP_ICONS.get(step.name, "server"), title, "，".join(filter(None, (note, tries))), "ok"
+        )
     elif step.error:
         at = step.started_at or step.created_at
         yield Hop(at, "server-crash", f"{title}没有成功", f"试过 {step.attempts} 次：{step.error}", "bad")
@@ -253,12 +288,26 @@ def _of_message(message: Message) -> Iterator[Hop]:
     what = f"{message.recipient_masked}，模板 {message.template}"
     again = f"，第 {message.attempts} 次才成功" if message.attempts > 1 else ""
     if message.sent_at:
-        yield Hop(message.sent_at, "mail-check" if message.channel == "mail" else f"{icon}-text", f"{medium}已发出", what + again, "ok")
+        yield Hop(
+            message.sent_at,
+            "mail-check" if message.channel == "mail" else f"{icon}-text",
+            f"{medium}已发出",
+            what + again,
+            "ok",
+        )
     elif message.status == "failed":
-        yield Hop(message.created_at, f"{icon}-x", f"{medium}没有发出去", f"{what}，{message.error or '没有说明原因'}", "bad")
+        yield Hop(
+            message.created_at, f"{icon}-x", f"{medium}没有发出去", f"{what}，{message.error or '没有说明原因'}", "bad"
+        )
     else:
         late = f"，试过 {message.attempts} 次：{message.error}" if message.error else ""
-        yield Hop(message.created_at, f"{icon}-warning" if late else "hourglass", f"{medium}等待发送", what + late, "warn" if late else "")
+        yield Hop(
+            message.created_at,
+            f"{icon}-warning" if late else "hourglass",
+            f"{medium}等待发送",
+            what + late,
+            "warn" if late else "",
+        )
 
 
 def _of_case(case: Case) -> Iterator[Hop]:
