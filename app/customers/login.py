@@ -7,9 +7,10 @@ from datetime import timedelta
 from app.core import clock, crypto
 from app.core.db import db
 from app.core.errors import Invalid
-from app.customers import codes, phones, quota, register
+from app.customers import codes, phones, quota, register, tickets
 from app.customers.models import Person
 
+TICKET = "center"  # the kind of ticket that leads here; its subject is the person's id
 _WINDOW = timedelta(minutes=15)
 _GUESSES_FROM_ONE_ADDRESS = 5  # at one phone
 _GUESSES_AT_A_PHONE = 20
@@ -53,19 +54,37 @@ def log_in_with_code(phone: str, code: str, address: str) -> Person:
     return _welcome(person)
 
 
+def log_in_with_ticket(token: str) -> Person:
+    """The person whose ticket from the checkout this is; uses the ticket up. Raises Invalid."""
+    person = db.session.get(Person, tickets.redeem(TICKET, token))
+    if person is None or not _may_enter(person):
+        raise Invalid("这个账号现在不能登录，请联系我们。")
+    return _welcome(person)
+
+
 def change_password(person: Person, old: str, new: str) -> None:
     """Replace the password; all other sessions of the person end. Raises Invalid on the field ``old`` or ``new``.
 
-    Who has none yet proved the phone to come in, and sets the first one without an old one.
+    Who has none, or forgot it, proves the phone instead: see ``set_password_with_code``.
     """
-    if person.password is not None:
-        quota.take(f"password:{person.id}", _GUESSES_FROM_ONE_ADDRESS, _WINDOW)
-        if not crypto.password_matches(old, person.password):
-            raise WrongLogin("现在的密码不对", field="old")
-        if old == new:
-            raise Invalid("新密码和现在的一样，请换一个", field="new")
-        quota.forget(f"password:{person.id}")
+    quota.take(f"password:{person.id}", _GUESSES_FROM_ONE_ADDRESS, _WINDOW)
+    if not crypto.password_matches(old, person.password):
+        raise WrongLogin("现在的密码不对", field="old")
+    if old == new:
+        raise Invalid("新密码和现在的一样，请换一个", field="new")
+    quota.forget(f"password:{person.id}")
     check_password_strength(new, person.phone)
+    set_password(person, new)
+    person.session_epoch += 1
+
+
+def set_password_with_code(person: Person, code: str, new: str) -> None:
+    """Set the first password, or replace a forgotten one, by a code sent to the phone; all other sessions end.
+
+    Raises Invalid on the field ``code`` or ``new``; a weak password does not use the code up.
+    """
+    check_password_strength(new, person.phone)
+    codes.check_code(person.phone, "password", code)
     set_password(person, new)
     person.session_epoch += 1
 

@@ -41,7 +41,7 @@ def may_enter(person: Any, name: str) -> bool:
 def may_open(person: Any, path: str) -> bool:
     """Whether a page of the center is the person's to see: what its navigation offers."""
     endpoint, _ = current_app.url_map.bind("").match(path)
-    return may_enter(person, current_app.view_functions[endpoint].room)  # type: ignore[attr-defined]
+    return may_enter(person, current_app.view_functions[endpoint].room)  # type: ignore[union-attr]
 
 
 def insist_on_role(person: Any) -> ResponseReturnValue | None:

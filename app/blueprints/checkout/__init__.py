@@ -16,4 +16,4 @@ def _look_at_all() -> None:
     )
 
 
-from app.blueprints.checkout import buyer, downloads, orders, plan, puzzles  # noqa: E402, F401
+from app.blueprints.checkout import buyer, center, downloads, orders, plan, puzzles  # noqa: E402, F401

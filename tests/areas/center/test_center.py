@@ -97,7 +97,7 @@ def test_the_overview_shows_what_the_company_has(at_home, owner):
 
 @pytest.mark.parametrize(
     ("path", "most"),
-    [("/my/", 8), ("/my/subscription", 5), ("/my/licenses", 5), ("/my/orders", 4), ("/my/settings", 4)],
+    [("/my/", 6), ("/my/subscription", 5), ("/my/licenses", 5), ("/my/orders", 4), ("/my/settings", 4)],
 )
 def test_a_page_costs_few_queries(at_home, count_queries, path, most):
     with count_queries() as queries:

@@ -147,7 +147,8 @@ def test_after_maintenance_the_last_covered_version_stays_and_the_newer_one_is_e
 
     assert page.count("V6.0.2") == 3 and len(links) == 3
     assert "V7.0.0 在维护服务到期" in page and "上面的版本一直可以下载" in page
-    assert licensee.get(links[0]).status_code == 200
+    with licensee.get(links[0]) as download:
+        assert download.status_code == 200
 
 
 def test_a_revoked_licence_says_so_and_gives_nothing(licensee: FlaskClient, stranger: Company) -> None:

@@ -221,12 +221,53 @@ def test_the_old_password_is_asked_for_and_guessing_it_is_limited(owner):
     assert refusal.value.field == "old"
 
 
-def test_the_first_password_needs_no_old_one():
+def test_the_first_password_is_set_by_a_code_and_never_by_an_empty_old_one(last_code):
     person = register()
+    codes.send_code(PHONE, "password", "10.0.0.1")
 
-    login.change_password(person, "", SECRET)
+    with pytest.raises(Invalid, match="现在的密码不对"):
+        login.change_password(person, "", SECRET)
+    login.set_password_with_code(person, last_code(), SECRET)
 
     assert crypto.password_matches(SECRET, person.password)
+
+
+def test_a_weak_password_does_not_use_the_code_up(owner, last_code):
+    codes.send_code(PHONE, "password", "10.0.0.1")
+
+    with pytest.raises(Invalid, match="至少 10 位"):
+        login.set_password_with_code(owner, last_code(), "short1")
+    login.set_password_with_code(owner, last_code(), "brand-new-2027")
+
+    assert guess("brand-new-2027").id == owner.id
+
+
+def test_a_code_for_another_purpose_sets_no_password(owner, last_code):
+    codes.send_code(PHONE, "login", "10.0.0.1")
+
+    with pytest.raises(Invalid, match="失效"):
+        login.set_password_with_code(owner, last_code(), "brand-new-2027")
+
+
+def test_a_ticket_leads_its_person_in_once(owner):
+    ticket = tickets.issue(login.TICKET, owner.id)
+
+    assert login.log_in_with_ticket(ticket).id == owner.id
+    with pytest.raises(Invalid, match="用过或过期"):
+        login.log_in_with_ticket(ticket)
+
+
+def test_a_ticket_for_the_crm_does_not_open_the_center(owner):
+    with pytest.raises(Invalid, match="用过或过期"):
+        login.log_in_with_ticket(tickets.issue("crm", owner.id))
+
+
+def test_a_ticket_opens_nothing_for_whose_account_was_closed(owner):
+    ticket = tickets.issue(login.TICKET, owner.id)
+    owner.customer.status = "suspended"
+
+    with pytest.raises(Invalid, match="不能登录"):
+        login.log_in_with_ticket(ticket)
 
 
 @pytest.mark.parametrize(
