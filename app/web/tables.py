@@ -11,7 +11,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -28,6 +28,8 @@ from app.core.db import db
 Row = TypeVar("Row")
 
 CURSOR = "cursor"  # the name of the query parameter
+_MOST_NUMBER = 2**31  # what an INTEGER column holds
+_MOST_MONEY = 10**10  # what NUMERIC(12, 2) holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def _decode(cursor: str | None, keys: list[_Key]) -> tuple[list[Any] | None, boo
     try:
         direction, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         at = [_typed(value, key) for value, key in zip(values, keys, strict=True)]
-    except (binascii.Error, ValueError, TypeError, InvalidOperation):
+    except (binascii.Error, ValueError, TypeError, InvalidOperation, OverflowError, RecursionError):
         return None, False
     return at, direction == "<"
 
@@ -164,14 +166,26 @@ def _kind(column_type: TypeEngine[Any]) -> type:
 
 
 def _typed(value: Any, key: _Key) -> Any:
+    """The value as the column's type; raises for one that no database could compare with it."""
     kind = _kind(key.column.type)
-    if issubclass(kind, (datetime, date)):
-        moment = kind.fromisoformat(value)
-        if isinstance(moment, datetime) and moment.tzinfo is None:
+    if issubclass(kind, datetime):
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
             raise ValueError("a moment without a time zone")
-        return moment
+        return moment.astimezone(UTC)
+    if issubclass(kind, date):
+        return date.fromisoformat(value)
     if issubclass(kind, Decimal):  # Money and Ratio
-        return Decimal(value).quantize(Decimal("0.01"))
-    if not isinstance(value, kind):
+        amount = Decimal(value).quantize(Decimal("0.01"))
+        if not amount.is_finite() or abs(amount) >= _MOST_MONEY:
+            raise ValueError("not an amount")
+        return amount
+    if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(f"{value!r} is no {kind.__name__}")
+    if isinstance(value, int) and abs(value) >= _MOST_NUMBER:
+        raise OverflowError("no column holds such a number")
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("no database holds such a text")
+    if isinstance(value, str):
+        value.encode()  # a lone surrogate can not be sent to any database
     return value
