@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Flask
 
 from app.config import ROOT, ConfigurationError, Settings
@@ -62,7 +64,7 @@ def _wechat_pay(settings: Settings) -> wechat_pay.WeChatPaySettings:
 
 
 def _alipay(settings: Settings) -> alipay.AlipaySettings:
-    gateway = settings.alipay_gateway or ALIPAY_GATEWAY
+    gateway = alipay_door(settings.alipay_gateway or ALIPAY_GATEWAY)
     # The sandbox's cashier is a page of the web process; calls go to the sandbox's own process, or the web process
     # could come to wait for itself.
     is_own = settings.sandbox and gateway.startswith(f"{settings.public_url}/sandbox/")
@@ -75,6 +77,11 @@ def _alipay(settings: Settings) -> alipay.AlipaySettings:
         public_key=settings.alipay_public_key,
         notify_url=f"{settings.public_url}/pay/alipay/notify",
     )
+
+
+def alipay_door(address: str) -> str:
+    """The address of Alipay's one door, ``gateway.do``, which a base URL leaves out."""
+    return address.rstrip("/") + ("" if urlsplit(address).path.strip("/") else "/gateway.do")
 
 
 def _sms(settings: Settings) -> sms_sandbox.SandboxSms | send.NoProvider:

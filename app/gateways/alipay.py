@@ -25,7 +25,7 @@ from Cryptodome.PublicKey import RSA
 from app.core import clock
 from app.gateways import rsa_keys
 from app.gateways.amounts import beijing_text, parse_beijing, parse_yuan, yuan_text
-from app.gateways.exchange import Limits, Reply, exchange, is_loopback
+from app.gateways.exchange import Limits, Reply, exchange, is_inside
 from app.payments.ports import (
     Answer,
     Channel,
@@ -224,8 +224,11 @@ class Alipay(PaymentGateway):
         if not form.get("sign"):
             raise NoticeRefused("signature_missing")
         content = {name: value for name, value in form.items() if name != "sign"}
+        # Alipay's own kits differ on fields without a value: Java's counts them, PHP's leaves them out. Here a blank
+        # field means the same as none, so both are believed.
+        filled = {name: value for name, value in content.items() if value}
         try:
-            genuine = self._sdk.verify(content, form["sign"]) is True
+            genuine = any(self._sdk.verify(dict(counted), form["sign"]) is True for counted in (content, filled))
         except GatewayRefused as error:
             raise NoticeRefused("misconfigured", error.message) from error
         except Exception as error:  # the SDK lets base64 and codec errors through; whatever is not True is a no
@@ -328,12 +331,12 @@ def _wrong_addresses(settings: AlipaySettings) -> list[str]:
     if gateway.scheme not in {"https", "http"} or not gateway.path.endswith("/gateway.do") or gateway.query:
         return ["ALIPAY_GATEWAY must be an address that ends in /gateway.do."]
     # The sandbox sits behind our own public address, so its path tells it apart from Alipay.
-    if is_loopback(settings.gateway) or gateway.path.startswith("/sandbox/"):
+    if is_inside(settings.gateway) or gateway.path.startswith("/sandbox/"):
         return []
     wrong = []
     if gateway.scheme != "https":
         wrong.append("ALIPAY_GATEWAY must be https.")
-    if urlsplit(settings.notify_url).scheme != "https" or is_loopback(settings.notify_url):
+    if urlsplit(settings.notify_url).scheme != "https" or is_inside(settings.notify_url):
         wrong.append(f"Alipay can not reach {settings.notify_url}: set PUBLIC_URL to the public https address.")
     return wrong
 

@@ -80,6 +80,15 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def is_inside(url: str) -> bool:
+    """Whether ``url`` names this machine or one of its own network: a stand-in for a gateway, never the real one."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return bool(host) and "." not in host
+
+
 def _proxies(url: str) -> dict[str, str]:
     return {} if is_loopback(url) else get_environ_proxies(url)
 

@@ -32,7 +32,7 @@ from app.core import clock
 from app.gateways import rsa_keys
 from app.gateways.amounts import fen_of, parse_rfc3339, rfc3339, yuan_of
 from app.gateways.certificate_store import CertificateStore, NoCertificates
-from app.gateways.exchange import Limits, Reply, exchange, is_loopback
+from app.gateways.exchange import Limits, Reply, exchange, is_inside
 from app.payments.ports import (
     Answer,
     Channel,
@@ -208,13 +208,11 @@ class WeChatPay(PaymentGateway):
         GatewayDown or GatewayRefused; what was kept before then stays.
         """
         try:
-            found = self._core.certificates()
+            found = self._core.fetch_certificates()
         except GatewayRefused as refusal:
             if refusal.code == "RESOURCE_NOT_EXISTS" and self._settings.public_key:
                 return []
             raise
-        self._store.save(found)
-        self._core.trust.reload()
         return sorted(_serial_of(x509.load_pem_x509_certificate(pem.encode())) for pem in found)
 
     @cached_property
@@ -390,8 +388,14 @@ class _Trust:
         return time.monotonic() - self._looked_at >= self.RELOAD_EVERY
 
 
+class _UnknownSigner(GatewayDown):
+    """An answer signed by a key that we do not hold."""
+
+
 class _Core(Core):
     """The SDK's core with its transport and verification replaced; signing and parameters stay the SDK's."""
+
+    FETCH_EVERY = 20.0  # seconds between two fetches of the certificates that answers gave cause to
 
     def __init__(
         self, settings: WeChatPaySettings, store: CertificateStore, now: Callable[[], datetime], limits: Limits
@@ -406,6 +410,8 @@ class _Core(Core):
         self._settings = settings
         self._now = now
         self._limits = limits
+        self._store = store
+        self._fetched_at = -self.FETCH_EVERY
         self.trust = _Trust(settings, store)
 
     def _init_certificates(self) -> None:
@@ -419,8 +425,30 @@ class _Core(Core):
     ) -> dict[str, Any]:
         """One signed call; gives the verified answer's object ({} for 204). Raises GatewayDown or GatewayRefused."""
         reply = self._send(path, method.value, data)
-        self._insist_on_answer(reply)
+        try:
+            self._insist_on_answer(reply)
+        except _UnknownSigner:
+            # No certificate was fetched yet, or it was changed: this is a job's call, so it may ask for them.
+            self._fetch_certificates()
+            self._insist_on_answer(reply)
         return _answer_object(reply)
+
+    def _fetch_certificates(self) -> None:
+        """Fetch the certificates because of an answer, not too often; raises GatewayDown."""
+        if time.monotonic() - self._fetched_at < self.FETCH_EVERY:
+            return
+        self._fetched_at = time.monotonic()
+        try:
+            self.fetch_certificates()
+        except GatewayRefused as refusal:
+            raise GatewayDown(f"no certificate verifies the answer ({refusal.code})") from refusal
+
+    def fetch_certificates(self) -> list[str]:
+        """Replace the certificates we trust by those of GET /v3/certificates; gives their PEM texts."""
+        found = self.certificates()
+        self._store.save(found)
+        self.trust.reload()
+        return found
 
     def certificates(self) -> list[str]:
         """The PEM texts of GET /v3/certificates, opened and verified."""
@@ -489,7 +517,8 @@ class _Core(Core):
             # The operation may well have happened: its outcome is unknown until a query.
             reason = getattr(error, "reason", "malformed")
             log.warning("wechat_answer_unverifiable", reason=reason)
-            raise GatewayDown(f"the answer's signature does not hold ({reason})") from error
+            kind = _UnknownSigner if reason == "unknown_serial" else GatewayDown
+            raise kind(f"the answer's signature does not hold ({reason})") from error
 
     def _certificate(self, entry: Mapping[str, Any]) -> str:
         pem = self.decrypted(entry["encrypt_certificate"]).decode("ascii")
@@ -535,7 +564,7 @@ def _wrong_forms(settings: WeChatPaySettings) -> list[str]:
     wrong = []
     if not re.fullmatch(r"[0-9]{8,10}", settings.mchid):
         wrong.append("WECHATPAY_MCHID must be the merchant number, 8 to 10 digits.")
-    if not re.fullmatch(r"[0-9A-Fa-f]{40}", settings.serial_no):
+    if not re.fullmatch(r"[0-9A-Fa-f]{30,40}", settings.serial_no):
         wrong.append("WECHATPAY_SERIAL_NO must be the 40 hex digits of your merchant certificate's serial number.")
     if len(settings.apiv3_key.encode()) != 32:
         wrong.append("WECHATPAY_APIV3_KEY must be exactly 32 bytes, as set on the merchant platform.")
@@ -551,12 +580,12 @@ def _wrong_addresses(settings: WeChatPaySettings) -> list[str]:
     base = urlsplit(settings.gateway)
     if base.path.strip("/") or base.query or base.scheme not in {"https", "http"}:
         wrong.append("WECHATPAY_GATEWAY must be a base URL without a path.")
-    if is_loopback(settings.gateway):
+    if is_inside(settings.gateway):
         return wrong
     if base.scheme != "https":
         wrong.append("WECHATPAY_GATEWAY must be https.")
     for url in (settings.notify_url, settings.refund_notify_url):
-        if urlsplit(url).scheme != "https" or urlsplit(url).query or is_loopback(url) or len(url) > 255:
+        if urlsplit(url).scheme != "https" or urlsplit(url).query or is_inside(url) or len(url) > 255:
             wrong.append(f"WeChat Pay can not reach {url}: set PUBLIC_URL to the public https address.")
     return wrong
 

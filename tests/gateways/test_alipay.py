@@ -18,6 +18,7 @@ from app.gateways import rsa_keys
 from app.gateways.alipay import self_test, top_level_parts
 from app.gateways.sandbox.alipay import Refusal
 from app.gateways.sandbox.wire import rsa_sign
+from app.outside import alipay_door
 from app.payments.ports import Channel, GatewayDown, GatewayRefused, RefundState, TradeState
 
 from .conftest import adapter, listening
@@ -410,3 +411,8 @@ def test_keys_as_alipays_own_tool_gives_them_are_read(alipay):
 
     assert self_test(settings) == []
     assert adapter(settings, None, alipay.clock).query("NEVERMADE1").state is TradeState.UNKNOWN_TRADE
+
+
+@pytest.mark.parametrize("rest", ["", "/", "/gateway.do", "/gateway.do/"])
+def test_a_base_url_may_leave_out_the_only_door(rest):
+    assert alipay_door("http://127.0.0.1:9000" + rest) == "http://127.0.0.1:9000/gateway.do"

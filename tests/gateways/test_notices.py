@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.gateways.sandbox import wire as sandbox_wire
 from app.gateways.sandbox.keys import make_certificate, private
 from app.gateways.sandbox.switches import Callbacks
-from app.payments.ports import NoticeRefused, TradeState
+from app.payments.ports import GatewayDown, NoticeRefused, TradeState
 
 from .conftest import Letter
 
@@ -187,6 +187,30 @@ def shop_paid_by_hand(shop):
     )
     counterpart.pay(trade)
     return shop.trade(request.attempt_no)
+
+
+def test_an_answer_by_a_certificate_nobody_fetched_has_them_fetched(new_shop):
+    shop = new_shop("wechat by certificate")
+    shop.store.save([])
+    shop.gateway._core.trust.reload()
+
+    assert shop.gateway.start(shop.request()).code_url
+    assert len(shop.store.load()) == 1
+
+
+def test_answers_by_an_unknown_key_do_not_have_certificates_fetched_each_time(new_shop, monkeypatch):
+    shop = new_shop("wechat by certificate")
+    core = shop.gateway._core
+    asked = []
+    monkeypatch.setattr(core, "certificates", lambda: asked.append(1) or [])
+    shop.store.save([])
+    core.trust.reload()
+
+    for _ in range(3):
+        with pytest.raises(GatewayDown):
+            shop.gateway.start(shop.request())
+
+    assert asked == [1]
 
 
 def test_a_refresh_in_another_process_is_noticed(new_shop, sandbox):
@@ -467,6 +491,15 @@ def test_alipay_counts_every_field_also_those_it_did_not_have_yesterday(alipay):
     letter = alipay_letter(alipay)
     assert refusal(alipay, Letter({}, letter.body + b"&added=1")) == "bad_signature"
     assert refusal(alipay, Letter({}, letter.body.replace(b"2870.00", b"0.01"))) == "bad_signature"
+
+
+def test_a_field_without_a_value_may_be_signed_or_left_out(alipay):
+    signed_with_it = alipay_letter(alipay, body="", passback_params="")
+    left_out = Letter({}, alipay_letter(alipay).body + b"&body=&refund_fee=")
+
+    assert alipay.read(signed_with_it).payment.state is TradeState.PAID
+    assert alipay.read(left_out).payment.state is TradeState.PAID
+    assert refusal(alipay, Letter({}, left_out.body + b"&passback_params=x")) == "bad_signature"
 
 
 def test_a_field_that_comes_twice_is_refused_whichever_value_is_signed(alipay):

@@ -413,3 +413,14 @@ def test_a_real_gateway_needs_addresses_it_can_reach(make_shop):
     assert len(self_test(settings)) == 2
     reachable = replace(settings, notify_url="https://crm.cn/a", refund_notify_url="https://crm.cn/b")
     assert self_test(reachable) == []
+
+
+@pytest.mark.parametrize("gateway", ["http://gateways:9000", "http://10.1.2.3:9000/", "http://[::1]:9000"])
+def test_a_stand_in_on_our_own_network_needs_no_public_address(make_shop, gateway):
+    assert self_test(replace(make_shop("wechat by public key").settings, gateway=gateway)) == []
+
+
+def test_a_serial_number_without_its_leading_zero_is_one(make_shop):
+    settings = make_shop("wechat by public key").settings
+
+    assert self_test(replace(settings, serial_no=settings.serial_no[1:])) == []
