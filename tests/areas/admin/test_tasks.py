@@ -1,0 +1,83 @@
+"""The outbox: what is owed, what failed, and how it is started again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.core.events import Event, Task
+from app.orders.models import Order
+from tests.areas.admin.conftest import Browser, recorded, rows
+from tests.domain.provisioning import shop
+
+
+@pytest.fixture
+def failed(sold: Order, written: Callable[..., Any]) -> Task:
+    """A task that has used up its tries; its cause is gone by now, so it will do."""
+    happened = written(Event(name="order.delivered", subject_id=sold.id, payload={}))
+    return written(
+        Task(
+            event_id=happened.id, job="notifications.tell_delivered", arguments={"subject_id": sold.id},
+            state="failed", attempts=8, last_error="ProviderDown: <timeout>",
+        )
+    )  # fmt: skip
+
+
+def test_a_failed_task_shows_its_error_and_its_order(support: Browser, failed: Task, sold: Order) -> None:
+    page = support.text("/admin/tasks?state=failed")
+
+    assert "notifications.tell_delivered" in page
+    assert "执行过 8 次" in page
+    assert "ProviderDown: &lt;timeout&gt;" in page
+    assert f'href="/admin/orders/{sold.order_no}"' in page
+
+
+def test_pressing_retry_twice_starts_it_once(support: Browser, failed: Task, work: Callable[..., list[str]]) -> None:
+    first = support.post(f"/admin/tasks/{failed.id}/retry")
+    second = support.post(f"/admin/tasks/{failed.id}/retry")
+    outcomes = work()
+
+    assert (first.location, second.location) == ("/admin/tasks?state=failed",) * 2
+    assert outcomes == ["done"]
+    assert [event.actor for event in recorded("task.retried")] == ["staff:support"]
+    assert rows(Task, Task.id == failed.id)[0].state == "done"
+
+
+def test_finance_sees_tasks_and_starts_none(finance: Browser, failed: Task) -> None:
+    assert "重试 notifications.tell_delivered" not in finance.text("/admin/tasks")
+    assert finance.post(f"/admin/tasks/{failed.id}/retry").status_code == 403
+
+
+def test_a_task_that_does_not_exist_is_not_found(support: Browser) -> None:
+    assert support.post("/admin/tasks/nothing/retry").status_code == 404
+
+
+def test_the_list_asks_for_itself_while_work_is_owed(support: Browser, work: Callable[..., list[str]]) -> None:
+    shop.buy()
+    before = support.text("/admin/tasks")
+
+    work()
+
+    assert 'hx-trigger="every 5s"' in before
+    assert 'hx-trigger="every 5s"' not in support.text("/admin/tasks")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/admin/tasks", "还没有任务"),
+        ("/admin/tasks?state=failed", "没有失败的任务"),
+        ("/admin/tasks?state=waiting", "没有这种任务"),
+    ],
+)
+def test_an_empty_list_is_good_news(support: Browser, path: str, words: str) -> None:
+    assert words in support.text(path)
+
+
+def test_the_list_takes_three_queries(support: Browser, failed: Task, count_queries: Any) -> None:
+    with count_queries() as queries:
+        support.text("/admin/tasks")
+
+    assert queries.number <= 3, queries.statements
