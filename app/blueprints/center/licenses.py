@@ -15,6 +15,7 @@ from app.core.errors import NotFound
 from app.provisioning import downloads
 from app.provisioning import queries as provisioning
 from app.provisioning.models import License, Release
+from app.provisioning.releases import PLATFORMS
 from app.web.agreements import OPERATOR
 from app.web.pages import page
 
@@ -67,7 +68,7 @@ def _packages(license: License, releases: Sequence[Release]) -> tuple[list[Packa
     covered = [row for row in releases if downloads.covers(license, row)]
     packages = [
         Package(row, downloads.signed_path(row, license, current_user.id))
-        for row in covered
+        for row in sorted(covered, key=lambda row: PLATFORMS.index(row.platform))
         if row.version == covered[0].version
     ]
     is_later = bool(releases) and (not covered or releases[0].version != covered[0].version)

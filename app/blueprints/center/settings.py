@@ -110,6 +110,7 @@ def _by_code() -> bool:
 def _settings_page(
     contact: ContactForm, password: NewPasswordForm, proof: Proof | None = None, status: int = 200
 ) -> ResponseReturnValue:
+    password.old.flags.required = True  # where it stands at all; a code takes its place
     return page(
         "center/settings.html",
         fragments=("code_proof",),

@@ -146,6 +146,7 @@ def test_after_maintenance_the_last_covered_version_stays_and_the_newer_one_is_e
     links = re.findall(r'href="(/my/downloads/[^"]+)"', page)
 
     assert page.count("V6.0.2") == 3 and len(links) == 3
+    assert page.index("Linux 版") < page.index("Windows 版") < page.index("Docker 版")
     assert "V7.0.0 在维护服务到期" in page and "上面的版本一直可以下载" in page
     with licensee.get(links[0]) as download:
         assert download.status_code == 200
