@@ -56,7 +56,9 @@ class _Key:
         return self.column <= value if self.descending != backwards else self.column >= value
 
 
-def keyset(statement: Select[*tuple[Any, ...]], columns: Sequence[Any], cursor: str | None = "", limit: int = 20) -> Page[Any]:
+def keyset(
+    statement: Select[*tuple[Any, ...]], columns: Sequence[Any], cursor: str | None = "", limit: int = 20
+) -> Page[Any]:
     """The page of ``statement`` that ``cursor`` names, sorted by ``columns``; the first one for "" or a broken cursor.
 
     ``columns`` are mapped columns, ``.desc()`` for falling ones; none may be nullable and together they are unique
@@ -98,7 +100,11 @@ def _first(statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int) ->
 
 
 def _fetch(
-    statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int, at: list[Any] | None = None, backwards: bool = False
+    statement: Select[*tuple[Any, ...]],
+    keys: list[_Key],
+    limit: int,
+    at: list[Any] | None = None,
+    backwards: bool = False,
 ) -> Sequence[Any]:
     statement = statement.add_columns(*(key.column.label(f"_key{place}") for place, key in enumerate(keys)))
     if at is not None:
