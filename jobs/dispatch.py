@@ -8,7 +8,7 @@ import structlog
 from flask import current_app
 from redis import Redis
 from rq import Queue
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.core import clock, tenancy
 from app.core.db import reading
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 QUEUES = ("payments", "provisioning", "notifications", "bulk")
 
 _BATCH = 500
+_LEFT_ALONE = timedelta(seconds=10)
 _GRACE = timedelta(seconds=3)  # a task this fresh was put into the queue by its own commit
 
 
@@ -43,7 +44,11 @@ def enqueue(tasks: list[tuple[str, str]], *, connection: Redis | None = None) ->
 
 
 def enqueue_due() -> int:
-    """Queue every task that is due and was not carried out; the schedule rings this every few seconds."""
+    """Queue every task that is due and was not carried out; the schedule rings this every few seconds.
+
+    What is queued here is left alone for a while: a busy worker must not find a heap of the same tasks. A running
+    task whose lease is over was a killed worker's and waits again.
+    """
     now = clock.now()
     with reading(), tenancy.scope(tenancy.everyone("find due tasks")) as session:
         due = session.execute(
@@ -52,6 +57,16 @@ def enqueue_due() -> int:
             .order_by(Task.due_at)
             .limit(_BATCH)
         ).all()
-    if due:
-        enqueue([(task_id, job) for task_id, job in due])
+    if not due:
+        return 0
+    with tenancy.scope(tenancy.everyone("put due tasks off")) as session:
+        session.execute(
+            update(Task)
+            .where(
+                Task.id.in_([task_id for task_id, _ in due]), Task.state.in_(("waiting", "running")), Task.due_at <= now
+            )
+            .values(state="waiting", due_at=now + _LEFT_ALONE)
+            .execution_options(synchronize_session=False)
+        )
+    enqueue([(task_id, job) for task_id, job in due])
     return len(due)
