@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, abort, g, request
 
 
 def csp_nonce() -> str:
@@ -24,7 +24,15 @@ def theme() -> str:
     return {"light": "yunke", "dark": "yunke-dark"}.get(request.cookies.get("theme", ""), "")
 
 
+def _insist_on_text() -> None:
+    """No address of ours holds a NUL, and PostgreSQL stores none; forms take it out of what is typed."""
+    if "\x00" in request.path or any("\x00" in value for _, value in request.args.items(multi=True)):
+        abort(400)
+
+
 def init_app(app: Flask, *, is_secure: bool) -> None:
+    app.before_request(_insist_on_text)
+
     @app.after_request
     def _headers(response: Response) -> Response:
         script = f"'self' 'nonce-{g.csp_nonce}'" if "csp_nonce" in g else "'self'"

@@ -21,7 +21,7 @@ from app.crm.customers.keep import Details, Outdated
 from app.crm.customers.models import CrmCustomer
 from app.crm.customers.queries import Filters
 from app.web import tables
-from app.web.forms import Form
+from app.web.forms import Form, trimmed
 from app.web.pages import done, page
 
 SORTS = {"changed": "最近修改", "added": "最近添加", "name": "名称"}
@@ -130,10 +130,10 @@ def edit_customer(id: str) -> ResponseReturnValue:
 def customer_duplicates() -> ResponseReturnValue:
     """What is there already with this phone or company, asked while one types; nothing is refused for it."""
     found = queries.duplicates(
-        request.form.get("name", ""),
-        request.form.get("phone", ""),
+        trimmed(request.form.get("name", "")),
+        trimmed(request.form.get("phone", "")),
         g.tenant.id,
-        besides=request.form.get("besides", ""),
+        besides=trimmed(request.form.get("besides", "")),
     )
     return page("crm/_duplicates.html", duplicates=found)
 
