@@ -40,6 +40,8 @@ def database_of_this_worker(url: str, worker: str) -> str:
             found = connection.execute(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}).scalar()
             if not found:
                 connection.execute(text(f'CREATE DATABASE "{name}"'))
+            # Nobody misses a test's rows after a power cut.
+            connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
         else:
             connection.execute(text(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4"))
     admin.dispose()
@@ -135,10 +137,11 @@ def clean_database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _empty_tables() -> None:
+    """Children before parents; PostgreSQL in one round trip, where TRUNCATE would take a tenth of a second a test."""
     with db.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            names = ", ".join(f'"{table.name}"' for table in db.metadata.sorted_tables)
-            connection.execute(text(f"TRUNCATE {names}"))
+            deletions = "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(db.metadata.sorted_tables))
+            connection.execute(text(f"DO $$ BEGIN {deletions}; END $$"))
             return
         for table in reversed(db.metadata.sorted_tables):
             connection.execute(table.delete())
