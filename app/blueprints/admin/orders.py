@@ -54,7 +54,7 @@ def shown(file: OrderFile) -> dict[str, Any]:
         "file": file,
         "order": file.order,
         "records": records,
-        "hops": tale.timeline(file.order, records),
+        "days": tale.days(tale.timeline(file.order, records)),
         "notes": list(tale.notes(file.order, records)),
         "time_to_use": tale.time_to_use(file.order),
         "sums": sums(file.order),

@@ -121,3 +121,9 @@ def who(actor: str | None) -> str:
     if kind == "staff":
         return f"员工 {rest}"
     return {"person": "客户", "system": "系统", "schedule": "定时任务", "": "系统"}.get(kind) or GATEWAY.get(kind, kind)
+
+
+def by(actor: str | None, did: str = "操作") -> str:
+    """Who did it, as the end of a sentence: 由员工 support 操作, 由客户操作."""
+    person = who(actor)
+    return f"由{person}{' ' if person.isascii() or person[-1].isascii() else ''}{did}"

@@ -64,7 +64,9 @@ def test_an_empty_list_says_what_will_come(support: Browser, path: str, words: s
     assert words in support.text(path)
 
 
-def test_lists_and_pages_take_few_queries(support: Browser, tenant: Tenant, license: License, count_queries: Any) -> None:
+def test_lists_and_pages_take_few_queries(
+    support: Browser, tenant: Tenant, license: License, count_queries: Any
+) -> None:
     for path, most in (
         ("/admin/tenants", 2),
         ("/admin/licenses", 2),

@@ -55,7 +55,7 @@ def test_a_message_is_sent_again(support: Browser, sms: Message, work: Callable[
     assert again.id != sms.id
     assert again.status == "sent"
     assert answer.location == f"/admin/messages/{again.id}"
-    assert "员工 support操作" in support.text(f"/admin/orders/{rows(Order)[0].order_no}")
+    assert "由员工 support 操作" in support.text(f"/admin/orders/{rows(Order)[0].order_no}")
 
 
 def test_a_code_is_not_sent_again(support: Browser, written: Callable[..., Any]) -> None:

@@ -167,6 +167,19 @@ def test_each_hop_has_its_moment_and_the_time_since_the_one_before(app: Flask, s
     assert "+57.7 秒" in page
 
 
+def test_a_new_day_of_the_tale_has_its_date(support: Browser, work: Any) -> None:
+    with clock.held(shop.NOON):
+        order = shop.buy()
+        work()
+    with clock.held(shop.NOON + timedelta(days=24, hours=21)):
+        support.post(f"/admin/orders/{order.order_no}/resend")
+
+    page = support.text(f"/admin/orders/{order.order_no}")
+
+    assert "2026-07-13" in page
+    assert "隔了 24 天 21 小时" in page
+
+
 def test_the_arithmetic_of_the_price_is_shown(support: Browser, sold: Order) -> None:
     page = support.text(f"/admin/orders/{sold.order_no}")
 
@@ -265,7 +278,7 @@ def test_the_code_is_sent_again(support: Browser, sold: Order, work: Any) -> Non
     messages = rows(Message, Message.order_id == sold.id)
     assert sorted(message.channel for message in messages) == ["mail", "mail", "sms", "sms"]
     assert {message.status for message in messages} == {"sent"}
-    assert "员工 support操作" in support.text(f"/admin/orders/{sold.order_no}")
+    assert "由员工 support 操作" in support.text(f"/admin/orders/{sold.order_no}")
 
 
 def test_the_code_of_an_unpaid_order_is_not_sent(support: Browser, unpaid: Order) -> None:

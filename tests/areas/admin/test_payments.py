@@ -35,7 +35,9 @@ def test_a_forged_notice_is_shown_with_its_reason_and_its_body(finance: Browser)
 
 
 def test_notices_are_narrowed_to_an_order(finance: Browser, sold: Order, written: Callable[..., Any]) -> None:
-    written(GatewayNotice(gateway="wechat", verdict="settled", order_id=sold.id, attempt_no="A1", headers={}, body="{}"))
+    written(
+        GatewayNotice(gateway="wechat", verdict="settled", order_id=sold.id, attempt_no="A1", headers={}, body="{}")
+    )
 
     assert "A1" in finance.text("/admin/payments/notices", query_string={"q": sold.order_no})
     assert "没有符合条件的记录" in finance.text("/admin/payments/notices?q=elsewhere")
@@ -43,7 +45,9 @@ def test_notices_are_narrowed_to_an_order(finance: Browser, sold: Order, written
 
 @pytest.fixture
 def case(sold: Order, written: Callable[..., Any]) -> Case:
-    return written(Case(kind="amount_mismatch", subject="wechat:1", detail="应付 2870.00，实收 2869.99", order_id=sold.id))
+    return written(
+        Case(kind="amount_mismatch", subject="wechat:1", detail="应付 2870.00，实收 2869.99", order_id=sold.id)
+    )
 
 
 def test_finance_closes_a_case_and_the_order_remembers_who_did(finance: Browser, case: Case, sold: Order) -> None:
@@ -54,8 +58,8 @@ def test_finance_closes_a_case_and_the_order_remembers_who_did(finance: Browser,
     assert "实收与应付不一致" in before
     assert answer.location == "/admin/payments/cases"
     assert "没有待处理的差异" in finance.text("/admin/payments/cases")
-    assert "员工 finance处理于" in finance.text("/admin/payments/cases?status=resolved")
-    assert "员工 finance操作" in finance.text(f"/admin/orders/{sold.order_no}")
+    assert "由员工 finance 处理" in finance.text("/admin/payments/cases?status=resolved")
+    assert "由员工 finance 操作" in finance.text(f"/admin/orders/{sold.order_no}")
 
 
 def test_closing_a_case_twice_is_closing_it_once(finance: Browser, case: Case) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby, pairwise
 
 from sqlalchemy import or_, select
 
 from app.blueprints.admin import words
+from app.core import clock
 from app.core.db import db
 from app.core.events import Event, Task
 from app.notifications.models import Message
@@ -79,6 +80,15 @@ def timeline(order: Order, records: Records) -> list[Hop]:
     for before, hop in pairwise(hops):
         timed.append(replace(hop, delta=hop.at - before.at))
     return timed
+
+
+def days(hops: list[Hop]) -> list[tuple[date, timedelta | None, list[Hop]]]:
+    """The hops by day in Shanghai, each day with the time that passed since the one before; None for the first."""
+    found = []
+    for day, group in groupby(hops, key=lambda hop: hop.at.astimezone(clock.SHANGHAI).date()):
+        first, *rest = group
+        found.append((day, first.delta, [replace(first, delta=None), *rest]))
+    return found
 
 
 def _payments_and_refunds(order_id: str) -> list[tuple[Payment, Refund | None]]:
@@ -217,7 +227,7 @@ _EVENTS = {
 
 
 def _detail(event: Event, order: Order, payment: Payment | None) -> str:
-    by = f"{words.who(event.actor)}操作" if event.actor.startswith(("staff:", "person:")) else ""
+    by = words.by(event.actor) if event.actor.startswith(("staff:", "person:")) else ""
     if event.name == "payment.succeeded" and payment is not None:
         parts = [
             words.name(words.SOURCE, payment.source),
@@ -234,7 +244,7 @@ def _detail(event: Event, order: Order, payment: Payment | None) -> str:
 
 def _of_refund(refund: Refund) -> Iterator[Hop]:
     amount, raw = money(refund.amount, 2), refund.raw_data or ""
-    asked = f"{refund.reason}，{words.who(refund.requested_by)}提出，{refund.refund_no}"
+    asked = f"{refund.reason}，{words.by(refund.requested_by, '提出')}，{refund.refund_no}"
     yield Hop(refund.created_at, "undo-2", f"申请退款 {amount}", asked, "brand")
     if refund.sent_at:
         yield Hop(refund.sent_at, "send", "退款提交给网关", refund.refund_no)
@@ -313,7 +323,7 @@ def _of_message(message: Message) -> Iterator[Hop]:
 def _of_case(case: Case) -> Iterator[Hop]:
     yield Hop(case.created_at, "flag", f"转人工：{words.name(words.CASE, case.kind)}", case.detail, "bad")
     if case.resolved_at:
-        yield Hop(case.resolved_at, "circle-check", "人工处理完", f"{words.who(case.resolved_by)}操作", "ok")
+        yield Hop(case.resolved_at, "circle-check", "人工处理完", words.by(case.resolved_by), "ok")
 
 
 def notes(order: Order, records: Records) -> Iterable[tuple[str, str]]:
