@@ -152,19 +152,39 @@ def _guard(state: ORMExecuteState) -> None:
     wanted: Scope | None = state.session.info.get("scope")
     if wanted is not None and wanted.is_everyone:
         return
-    found = _owned_in(state.statement)
+    found, unreached = _verdict_on(state.statement)
     if wanted is None:
         if found:
             raise ScopeError(f"no scope for a statement on {sorted(t.name for t in found)}")
         return
     _insist_on_reach(wanted, found)
-    if not state.is_relationship_load:  # those are SQLAlchemy's own, and made of the models
-        _insist_on_models(state.statement)
+    if unreached and not state.is_relationship_load:  # those are SQLAlchemy's own, and made of the models
+        raise ScopeError(f"{unreached} stands in the statement without its model; use the model, or EVERYONE")
     if state.is_insert or state.is_update:
         _insist_on_own_rows(state, wanted)
     selects_nothing = state.is_insert and getattr(state.statement, "select", None) is None
     if found and not selects_nothing:
         state.statement = state.statement.options(*_criteria(wanted))
+
+
+_verdicts: dict[Any, tuple[frozenset[Table], str]] = {}
+_MOST_VERDICTS = 2000
+
+
+def _verdict_on(statement: Any) -> tuple[frozenset[Table], str]:
+    """The owned tables of a statement, and what in it no criterion reaches ("" for nothing).
+
+    Kept under the key by which SQLAlchemy keeps its compiled form, so that a page pays for the walk once.
+    """
+    key = statement._generate_cache_key()
+    if key is not None and key.key in _verdicts:
+        return _verdicts[key.key]
+    verdict = frozenset(_owned_in(statement)), _unreached_in(statement)
+    if key is not None:
+        if len(_verdicts) >= _MOST_VERDICTS:
+            _verdicts.clear()
+        _verdicts[key.key] = verdict
+    return verdict
 
 
 def _owned_in(statement: Any) -> set[Table]:
@@ -180,7 +200,7 @@ def _owned_in(statement: Any) -> set[Table]:
     return found
 
 
-def _insist_on_reach(wanted: Scope, found: set[Table]) -> None:
+def _insist_on_reach(wanted: Scope, found: frozenset[Table]) -> None:
     columns = {_owned_tables[table] for table in found}
     for column in columns:
         if getattr(wanted, column) is None:
@@ -201,14 +221,14 @@ def _criteria(wanted: Scope) -> list[Any]:
     return options
 
 
-def _insist_on_models(statement: Any) -> None:
-    """Criteria reach models, not bare Core tables and not text: those need EVERYONE."""
+def _unreached_in(statement: Any) -> str:
+    """Criteria reach models, not bare Core tables and not text: the name of the first such thing."""
     for element in visitors.iterate(statement):
         if isinstance(element, TextClause):
-            raise ScopeError("text reaches rows that no scope can see to; write it with the models, or under EVERYONE")
-        bare = _bare_in(element)
-        if bare is not None:
-            raise ScopeError(f"{bare.name} stands in the statement without its model; use the model, or EVERYONE")
+            return "text"
+        if (bare := _bare_in(element)) is not None:
+            return bare.name
+    return ""
 
 
 def _bare_in(element: Any) -> Table | None:

@@ -64,7 +64,8 @@ def _may_exist(number: PhoneNumber) -> bool:
 
 
 def _is_mobile(number: PhoneNumber) -> bool:
-    return bool(number.country_code == 86 and 13_000_000_000 <= number.national_number < 20_000_000_000)
+    digits = phonenumbers.national_significant_number(number)
+    return bool(number.country_code == 86 and len(digits) == 11 and digits.startswith("1"))
 
 
 def _parsed(plain: str) -> PhoneNumber | None:
