@@ -85,16 +85,21 @@ async function copy(text) {
 function ask(element, question) {
   const dialog = $('#confirm');
   const yes = $('[data-yes]', dialog);
-  const { confirmTitle = '确认操作', confirmYes = '确认' } = element.dataset;
+  const { confirmTitle = '确认操作', confirmYes = '确认', confirmNo = '取消' } = element.dataset;
   $('#confirm-title').textContent = confirmTitle;
   $('#confirm-body').textContent = question;
   yes.textContent = confirmYes;
+  $('[value=no]', dialog).textContent = confirmNo;
   yes.classList.toggle('btn-error', element.hasAttribute('data-danger'));
   yes.classList.toggle('btn-primary', !element.hasAttribute('data-danger'));
   dialog.returnValue = 'no';
   dialog.showModal();
   return new Promise((answer) => dialog.addEventListener('close', () => answer(dialog.returnValue === 'yes'), { once: true }));
 }
+
+/* A poll may have replaced the fragment while the question stood open: the answer is for the form in its place. */
+const standIn = (form) =>
+  form.isConnected ? form : $$('form').find((other) => other.getAttribute('action') === form.getAttribute('action'));
 
 on('htmx:confirm', async (event) => {
   if (!event.detail.question) return;
@@ -110,9 +115,11 @@ on('submit', async (event) => {
   event.stopImmediatePropagation();
   const submitter = event.submitter;
   if (!(await ask(by, by.dataset.confirm))) return;
-  form.dataset.confirmed = 'yes';
-  form.requestSubmit(submitter);
-  delete form.dataset.confirmed;
+  const living = standIn(form);
+  if (!living) return;
+  living.dataset.confirmed = 'yes';
+  living.requestSubmit(living === form ? submitter : null);
+  delete living.dataset.confirmed;
 }, true);
 
 /* A plain form is sent once: the button shows it is busy and does not answer a second click. */
