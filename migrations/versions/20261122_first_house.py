@@ -199,6 +199,7 @@ def upgrade() -> None:
         sa.Column("updated_at", UtcDateTime(), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_sessions", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
         sa.UniqueConstraint("username", name=op.f("uq_staff_username")),
     )
@@ -290,6 +291,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("customer_id", sa.String(length=36), nullable=False),
+        sa.Column("ended_sessions", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["website_customers.id"], name=op.f("fk_customer_people_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_people")),
         sa.UniqueConstraint("phone_index", name=op.f("uq_customer_people_phone_index")),
@@ -486,6 +488,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("ended_sessions", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_users_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_users")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_crm_users_tenant_id_id")),
