@@ -447,7 +447,14 @@ def _queried(answer: Mapping[str, Any], attempt_no: str) -> GatewayPayment:
     # The order's amount: the buyer's own part (`buyer_pay_amount`) is after coupons.
     paid_at = parse_beijing(answer.get("send_pay_date"))
     return GatewayPayment(
-        attempt_no, state, _token(answer, "trade_no"), parse_yuan(answer.get("total_amount")), "CNY", paid_at, raw
+        attempt_no,
+        state,
+        _token(answer, "trade_no"),
+        parse_yuan(answer.get("total_amount")),
+        "CNY",
+        paid_at,
+        raw,
+        given_back=answer["trade_status"] == "TRADE_CLOSED",
     )
 
 

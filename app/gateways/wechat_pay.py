@@ -292,6 +292,7 @@ class WeChatPay(PaymentGateway):
             currency,
             parse_rfc3339(trade.get("success_time")),
             raw,
+            given_back=trade["trade_state"] == "REFUND",
         )
 
     def _insist_on_recipient(self, resource: Mapping[str, Any], *names: str) -> None:
@@ -337,7 +338,7 @@ class _Trust:
     During the switch from certificates to the public key both kinds sign, so both are believed at once.
     """
 
-    RELOAD_EVERY = 10.0  # seconds between two looks into the store for a serial nobody knows
+    RELOAD_EVERY = 2.0  # seconds between two looks into the store for a serial nobody knows
 
     def __init__(self, settings: WeChatPaySettings, store: CertificateStore):
         self._store = store

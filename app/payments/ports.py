@@ -103,6 +103,7 @@ class GatewayPayment:
     currency: str = "CNY"
     paid_at: datetime | None = None  # UTC
     raw: str = ""  # what was received, for the books
+    given_back: bool = False  # PAID, and the gateway says that a refund, of a part or of all, was asked for since
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ def _book(payment: Payment, news: GatewayPayment, source: str) -> Outcome:
         },
         order_id=order.id,
     )
+    if news.given_back:
+        _note_given_back(payment, news)
     if not counts:
         events.record("payment.surplus_found", payment.id, order_id=order.id)
         return Outcome.SURPLUS
@@ -115,6 +117,16 @@ def _book(payment: Payment, news: GatewayPayment, source: str) -> Outcome:
     for other in _other_open_attempts(payment):
         events.record("payment.close_wanted", other)
     return Outcome.SETTLED
+
+
+def _note_given_back(payment: Payment, news: GatewayPayment) -> None:
+    """We hear of the payment and of its refund at once: the refund is none of ours, a person made it over there."""
+    cases.open_case(
+        "external_refund",
+        f"{payment.pay_type}:{news.transaction_no}",
+        f"{payment.attempt_no} 入账时，网关说这笔钱已有退款（部分或全部），我们没有发起过",
+        order_id=payment.order_id,
+    )
 
 
 def _other_open_attempts(payment: Payment) -> list[str]:

@@ -334,7 +334,8 @@ def test_what_can_not_be_closed_and_is_unpaid_leaves_the_outcome_unknown(alipay,
 
 def test_a_closed_trade_was_paid_when_it_bears_the_date_of_its_payment(alipay):
     with saying(alipay, PAID | {"trade_status": "TRADE_CLOSED"}) as base:
-        assert asked(alipay, base).query("ATTEMPT1").state is TradeState.PAID
+        answer = asked(alipay, base).query("ATTEMPT1")
+        assert (answer.state, answer.given_back) == (TradeState.PAID, True)
     with saying(alipay, PAID | {"trade_status": "TRADE_CLOSED", "send_pay_date": None}) as base:
         assert asked(alipay, base).query("ATTEMPT1").state is TradeState.CLOSED
 

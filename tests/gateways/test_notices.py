@@ -363,7 +363,7 @@ def test_a_payment_with_a_refund_under_way_was_paid(make_shop):
 
     notice = shop.read(wechat_letter(shop, transaction(shop, trade_state="REFUND")))
 
-    assert notice.payment.state is TradeState.PAID
+    assert (notice.payment.state, notice.payment.given_back) == (TradeState.PAID, True)
 
 
 def test_a_kind_nobody_knows_is_given_by_its_name_and_grants_nothing(make_shop):

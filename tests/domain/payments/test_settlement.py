@@ -57,6 +57,18 @@ def test_a_lost_callback_is_healed_by_the_sweep(cashier, order, gateway):
     assert reread(Order, order.id).paid_source == "sweep"
 
 
+def test_money_that_was_given_back_over_there_before_we_heard_of_it_is_shown_to_staff(cashier, order):
+    payment = cashier.begin(order)
+    cashier.pay(payment)
+    trade = cashier.trade(payment)
+    cashier.wire.books.open_refund(trade, out_refund_no="MADE-BY-HAND", fen=100)
+
+    check.check_attempt(payment.id, "sweep")
+
+    assert reread(Order, order.id).status == "paid"
+    assert [(case.kind, case.order_id) for case in rows(Case)] == [("external_refund", order.id)]
+
+
 def test_a_buyer_who_comes_back_is_served_before_the_sweep(cashier, order):
     payment = cashier.begin(order, "alipay")
     cashier.pay(payment)
