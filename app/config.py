@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     password_rounds: int = Field(
         12, alias="PASSWORD_ROUNDS", ge=4, le=16, description="bcrypt cost; 12 or more outside tests"
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _blank_is_the_default(cls, value: object, info: ValidationInfo) -> object:
+        """``SANDBOX=`` unsets a setting, as operators expect; pydantic would refuse it."""
+        return cls.model_fields[str(info.field_name)].default if value == "" else value
 
     @field_validator("public_url")
     @classmethod
