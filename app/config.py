@@ -216,12 +216,25 @@ def _check(settings: Settings) -> None:
         )
     if settings.wechatpay_apiv3_key and len(settings.wechatpay_apiv3_key.encode()) != 32:
         raise ConfigurationError("WECHATPAY_APIV3_KEY must be exactly 32 bytes, as set on the merchant platform.")
+    _check_addresses(settings)
     if len(settings.secret_key) < 32:
         raise ConfigurationError("SECRET_KEY must have 32 characters or more.")
     if any(len(key.strip()) < 32 for key in settings.field_key.split(",")):
         raise ConfigurationError("Each key in FIELD_KEY must have 32 characters or more.")
     if not settings.sandbox and settings.password_rounds < 12:
         raise ConfigurationError("PASSWORD_ROUNDS must be 12 or more.")
+
+
+def _check_addresses(settings: Settings) -> None:
+    for name, value, schemes in (
+        ("PUBLIC_URL", settings.public_url, ("https", "http")),
+        ("DATABASE_URL", settings.database_url, ("postgresql", "mysql", "mariadb", "sqlite")),
+        ("REDIS_URL", settings.redis_url, ("redis", "rediss", "unix")),
+    ):
+        scheme, mark, rest = value.partition("://")
+        if not mark or not rest or scheme.partition("+")[0] not in schemes:
+            # Not the value itself: it may bear a password.
+            raise ConfigurationError(f"{name} must be an address that begins with {'://, '.join(schemes)}://.")
 
 
 def _absent(settings: Settings, names: tuple[str, ...]) -> list[str]:
