@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.blueprints.admin import area, words
 from app.blueprints.admin.reads import payments as reads
 from app.blueprints.admin.rights import actor, needs
+from app.notifications import alerts
 from app.payments import cases
 from app.web import tables
 from app.web.pages import done, page
@@ -56,7 +57,9 @@ def cases_by_their_short_name() -> ResponseReturnValue:
 @area.post("/payments/cases/<case_id>/resolution")
 @needs("payments.resolve")
 def resolve_case(case_id: str) -> ResponseReturnValue:
-    cases.resolve(reads.case(case_id), actor=actor())
+    case = reads.case(case_id)
+    cases.resolve(case, actor=actor())
+    alerts.settle(f"payment_{case.kind}", case.subject)
     return done(url_for("admin.payment_cases"), "已标记为处理完")
 
 

@@ -16,7 +16,7 @@ from app.web import identity
 from app.web.area import open_to_all, safe_next
 from app.web.forms import Form
 from app.web.pages import page
-from app.web.visitor import client_address
+from app.web.visitor import client_network
 
 
 class LoginForm(Form):
@@ -42,7 +42,7 @@ def login() -> ResponseReturnValue:
 def _come_in(form: LoginForm, target: str) -> ResponseReturnValue:
     if tenancy.current() is None:
         tenancy.enter(tenancy.everyone("staff log in"))
-    staff = accounts.log_in(form.username.data or "", form.password.data or "", client_address())
+    staff = accounts.log_in(form.username.data or "", form.password.data or "", client_network())
     identity.log_in(staff)
     return redirect(target, 303)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.notifications.models import Alert
 from app.orders.models import Order
 from app.payments.models import Case, GatewayNotice, Payment
 from tests.areas.admin.conftest import Browser, recorded, rows
@@ -67,6 +68,14 @@ def test_closing_a_case_twice_is_closing_it_once(finance: Browser, case: Case) -
         assert finance.post(f"/admin/payments/cases/{case.id}/resolution").status_code == 303
 
     assert len(recorded("payment.case_resolved")) == 1
+
+
+def test_a_closed_case_takes_its_alert_along(finance: Browser, case: Case, written: Callable[..., Any]) -> None:
+    written(Alert(kind="payment_amount_mismatch", subject=case.subject, detail="实收金额与应付金额不一致"))
+
+    finance.post(f"/admin/payments/cases/{case.id}/resolution")
+
+    assert "没有提醒。" in finance.text("/admin/")
 
 
 def test_support_sees_a_case_and_does_not_close_it(support: Browser, case: Case) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.events import Event, Task
+from app.notifications.models import Alert
 from app.orders.models import Order
 from tests.areas.admin.conftest import Browser, recorded, rows
 from tests.domain.provisioning import shop
@@ -43,6 +44,16 @@ def test_pressing_retry_twice_starts_it_once(support: Browser, failed: Task, wor
     assert outcomes == ["done"]
     assert [event.actor for event in recorded("task.retried")] == ["staff:support"]
     assert rows(Task, Task.id == failed.id)[0].state == "done"
+
+
+def test_a_task_that_is_started_again_takes_its_alert_along(
+    support: Browser, failed: Task, written: Callable[..., Any]
+) -> None:
+    written(Alert(kind="task_failed", subject=failed.id, detail="后台任务试了 8 次仍失败"))
+
+    support.post(f"/admin/tasks/{failed.id}/retry")
+
+    assert "没有提醒。" in support.text("/admin/")
 
 
 def test_finance_sees_tasks_and_starts_none(finance: Browser, failed: Task) -> None:

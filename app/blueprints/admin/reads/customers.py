@@ -113,4 +113,4 @@ def _means(text: str) -> ColumnElement[bool]:
             exists().where(Person.customer_id == Customer.id, Person.phone_index == index),
         )
     pattern = anywhere(text)
-    return or_(Customer.company_name.like(pattern, escape=ESCAPE), Customer.contact_name.like(pattern, escape=ESCAPE))
+    return or_(Customer.company_name.ilike(pattern, escape=ESCAPE), Customer.contact_name.ilike(pattern, escape=ESCAPE))

@@ -96,4 +96,4 @@ def _means(model: type[Tenant] | type[License], q: str) -> ColumnElement[bool]:
     """The code from its beginning, with or without its kind; or a part of the company's name."""
     kind = "TENANT-" if model is Tenant else "PRIV-"
     code = q.upper() if q.upper().startswith(kind) else kind + q.upper()
-    return or_(model.code.like(prefix(code), escape=ESCAPE), model.name.like(anywhere(q), escape=ESCAPE))
+    return or_(model.code.like(prefix(code), escape=ESCAPE), model.name.ilike(anywhere(q), escape=ESCAPE))

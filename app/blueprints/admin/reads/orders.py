@@ -132,7 +132,7 @@ def _means(text: str) -> ColumnElement[bool]:
     of_payment = select(Payment.order_id).where(or_(Payment.transaction_no == text, Payment.attempt_no == text))
     found = [
         Order.order_no.like(prefix(text.upper()), escape=ESCAPE),
-        Order.company_name.like(anywhere(text), escape=ESCAPE),
+        Order.company_name.ilike(anywhere(text), escape=ESCAPE),
         Order.id.in_(of_payment),
     ]
     index = phone_index(text)
