@@ -13,7 +13,7 @@ from typing import Any
 import uuid_utils
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, Numeric, String, event
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, Numeric, String, Table, event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
@@ -109,6 +109,14 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+@event.listens_for(Table, "before_parent_attach")
+def _compare_exactly(table: Table, parent: Any) -> None:
+    """Texts are equal if they are the same, on every database: MySQL's usual collations take "a" and "A" for one."""
+    if parent is db.metadata:
+        for dialect in ("mysql", "mariadb"):
+            table.kwargs[f"{dialect}_charset"], table.kwargs[f"{dialect}_collate"] = "utf8mb4", "utf8mb4_bin"
 
 
 class Identified:

@@ -21,6 +21,7 @@ class Order(db.Model, Changing, CustomerOwned):  # type: ignore[name-defined]
     __table_args__ = (
         Index("ix_purchase_orders_status_expires_at", "status", "expires_at"),
         Index("ix_purchase_orders_customer_id_id", "customer_id", "id"),
+        Index("ix_purchase_orders_created_at", "created_at"),
     )
 
     order_no: Mapped[str] = mapped_column(String(50), unique=True)
@@ -43,7 +44,7 @@ class Order(db.Model, Changing, CustomerOwned):  # type: ignore[name-defined]
     delivery: Mapped[str] = mapped_column(String(20), default="waiting", index=True)  # waiting delivering delivered failed
     expires_at: Mapped[datetime]  # until when it may be paid
     cancel_wanted_at: Mapped[datetime | None]
-    paid_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None] = mapped_column(index=True)
     paid_by: Mapped[str | None] = mapped_column(String(20))  # the gateway
     paid_source: Mapped[str | None] = mapped_column(String(20))  # callback | return | sweep | staff | none
     delivered_at: Mapped[datetime | None]

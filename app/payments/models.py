@@ -26,7 +26,7 @@ class Payment(db.Model, Identified):  # type: ignore[name-defined]
 
     order_id: Mapped[str] = mapped_column(String(36), ForeignKey("purchase_orders.id"), index=True)
     attempt_no: Mapped[str] = mapped_column(String(32), unique=True)  # the gateway's out_trade_no
-    transaction_no: Mapped[str | None] = mapped_column(String(100))
+    transaction_no: Mapped[str | None] = mapped_column(String(100), index=True)
     pay_type: Mapped[str] = mapped_column(String(20))  # wechat | alipay
     channel: Mapped[str] = mapped_column(String(20))
     amount: Mapped[Decimal]

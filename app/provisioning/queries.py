@@ -147,7 +147,7 @@ def _page(model: type[Grant], search: str, status: str, after: str | None, limit
     if search := search.strip():
         # A code is found by its beginning; its prefix (TENANT-, PRIV-) may be left out.
         by_code = [model.code.startswith(start, autoescape=True) for start in _code_beginnings(model, search)]
-        statement = statement.where(or_(*by_code, model.name.contains(search, autoescape=True)))
+        statement = statement.where(or_(*by_code, model.name.icontains(search, autoescape=True)))
     if status:
         statement = statement.where(model.status == status)
     if after:

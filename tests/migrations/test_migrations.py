@@ -131,3 +131,15 @@ def _looked_up_by(table: Table) -> list[tuple[str, ...]]:
         if type(constraint).__name__ in {"UniqueConstraint", "PrimaryKeyConstraint"}
     ]
     return [columns for columns in indexes + constraints if columns]
+
+
+def test_no_migrated_table_takes_two_texts_for_one(migrated: Flask) -> None:
+    """The models' tables are created exact in tests; those of a real installation come from the migrations."""
+    flask_migrate.upgrade()
+    if db.engine.dialect.name not in {"mysql", "mariadb"}:
+        return
+
+    statement = "SELECT table_name, table_collation FROM information_schema.tables WHERE table_schema = DATABASE()"
+    found = dict(db.session.execute(text(statement)).all())
+
+    assert {name: kind for name, kind in found.items() if name in db.metadata.tables and kind != "utf8mb4_bin"} == {}
