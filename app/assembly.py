@@ -96,7 +96,8 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        # The host is the one that the proxy asks for: an X-Forwarded-Host would come from the visitor himself.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     if settings.sandbox:
         codes.use_limits(codes.SANDBOX_LIMITS)
     crypto.use_rounds(settings.password_rounds)

@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     # Processes
     web_processes: int = Field(2, alias="WEB_PROCESSES", ge=1, le=64)
     log_format: Literal["console", "json"] = Field("json", alias="LOG_FORMAT")
+    metrics_token: str = Field("", alias="METRICS_TOKEN", description="bearer token for /metrics from elsewhere; empty: this machine only")
     trusted_proxies: int = Field(
         0, alias="TRUSTED_PROXIES", ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed"
     )

@@ -88,8 +88,11 @@ def _path_here() -> str:
 
 
 def safe_next(value: str | None, default: str) -> str:
-    """``value`` if it is a path of our own, else ``default``: no open redirect."""
-    if not value or not value.startswith("/") or value.startswith(("//", "/\\")) or "\\" in value or "\n" in value or "\r" in value:
+    """``value`` if it is a path of our own, else ``default``: no open redirect.
+
+    Browsers read a backslash as a slash and take control characters out, so "/<tab>/host" would be another site.
+    """
+    if not value or not value.startswith("/") or value.startswith("//") or "\\" in value or not value.isprintable():
         return default
     return value
 

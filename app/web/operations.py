@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import time
 
 import redis
 import structlog
-from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
+from flask import Blueprint, Flask, Response, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -46,6 +47,9 @@ def readyz() -> ResponseReturnValue:
 
 @operations.get("/metrics")
 def metrics() -> ResponseReturnValue:
+    """Counters for Prometheus: to this machine, or to whoever has METRICS_TOKEN; to others there is no such page."""
+    if not (_asks_from_here() or _has_token(current_app.extensions["settings"].metrics_token)):
+        abort(404)
     tenancy.enter(tenancy.everyone("metrics"))
     counts = db.session.execute(
         select(events.Task.state, func.count()).where(events.Task.state != "done").group_by(events.Task.state)
@@ -54,6 +58,17 @@ def metrics() -> ResponseReturnValue:
     for state in ("waiting", "running", "failed"):
         _tasks.labels(state).set(found.get(state, 0))
     return Response(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _asks_from_here() -> bool:
+    """Straight from loopback; through a proxy, even one on this machine, everybody could come."""
+    is_forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return not is_forwarded and (request.remote_addr or "").startswith(("127.", "::1"))
+
+
+def _has_token(token: str) -> bool:
+    given = request.headers.get("Authorization", "")
+    return bool(token) and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
 
 
 def _database_answers() -> str:

@@ -11,7 +11,7 @@ from wtforms.validators import Length
 from app.core.errors import Refused, TooMany
 from app.customers import captcha, codes
 from app.web.forms import Form
-from app.web.visitor import client_address
+from app.web.visitor import client_network
 
 _LONGEST_COUNTDOWN = 120  # seconds; a longer wait is said in words
 
@@ -42,7 +42,7 @@ def send(form: ProofForm, phone: str, purpose: str) -> Proof:
     """Have a code sent; a refusal stands in the form. The answer is the same for a phone that we know."""
     guess = (form.puzzle_token.data, form.puzzle.data or "") if form.puzzle_token.data else None
     try:
-        sent = codes.send_code(phone, purpose, client_address(), puzzle=guess)
+        sent = codes.send_code(phone, purpose, client_network(), puzzle=guess)
     except Refused as error:
         form.refuse(error)
         return _refused(error)

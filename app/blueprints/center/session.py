@@ -18,7 +18,7 @@ from app.web import identity
 from app.web.area import open_to_all, safe_next
 from app.web.forms import Form
 from app.web.pages import done, page
-from app.web.visitor import client_address
+from app.web.visitor import client_network
 
 
 class PasswordForm(Form):
@@ -46,9 +46,9 @@ def log_in() -> ResponseReturnValue:
         tenancy.enter(tenancy.everyone("log in to the customer center"))
         try:
             if isinstance(form, CodeForm):
-                person = login.log_in_with_code(form.phone.data or "", form.code.data or "", client_address())
+                person = login.log_in_with_code(form.phone.data or "", form.code.data or "", client_network())
             else:
-                person = login.log_in_with_password(form.phone.data or "", form.password.data or "", client_address())
+                person = login.log_in_with_password(form.phone.data or "", form.password.data or "", client_network())
             identity.log_in(person, remember=bool(form.keep.data))
             return redirect(_target(), 303)
         except Refused as error:

@@ -16,7 +16,7 @@ from app.customers import captcha, codes, phones
 from app.web.area import keep_changes
 from app.web.forms import Form
 from app.web.pages import page
-from app.web.visitor import client_address
+from app.web.visitor import client_network
 
 _SHOWN_WAIT = 120  # seconds; a longer wait is said in words, not counted down
 
@@ -79,7 +79,7 @@ def send_code(product: str) -> ResponseReturnValue:
     proof = Proof()
     status, wait = 200, 0
     try:
-        sent = codes.send_code(form.phone.data or "", "buy", client_address(), puzzle=_guess(form))
+        sent = codes.send_code(form.phone.data or "", "buy", client_network(), puzzle=_guess(form))
         proof.sent, proof.wait = True, sent.retry_after
     except TooMany as error:
         form.refuse(error)

@@ -24,7 +24,7 @@ from app.web import identity
 from app.web.area import open_to_all, safe_next
 from app.web.forms import Form
 from app.web.pages import done, page
-from app.web.visitor import client_address
+from app.web.visitor import client_network
 
 WORKSPACE_COOKIE = "yk_workspace"
 _A_YEAR = 365 * 24 * 3600
@@ -70,7 +70,7 @@ def workspace() -> ResponseReturnValue:
     form = LoginForm()
     found: dict[str, str] = {}
     try:
-        tenant = _as_everyone(lambda: access.look_up(form.code.data or "", client_address()))
+        tenant = _as_everyone(lambda: access.look_up(form.code.data or "", client_network()))
         found = {"code": tenant.code, "name": tenant.name}
         form.code.data = tenant.code
     except Refused as error:
@@ -134,7 +134,7 @@ def stay_logged_in(user: CrmUser) -> None:
 def _come_in(form: LoginForm) -> ResponseReturnValue:
     user = _as_everyone(
         lambda: access.log_in(
-            form.code.data or "", form.username.data or "", form.password.data or "", client_address()
+            form.code.data or "", form.username.data or "", form.password.data or "", client_network()
         )
     )
     identity.log_in(user, remember=form.keep.data)

@@ -65,6 +65,7 @@ def test_the_last_day_counts_to_its_end_in_shanghai(at_home: FlaskClient, owner:
     last_evening = datetime(2026, 12, 31, 15, 59, tzinfo=UTC)
     with clock.held(last_evening):
         change(Tenant, owner.tenant.id, expires_on=last_evening.date())
+        log_in(at_home)  # weeks have passed
         assert "今天到期" in at_home.get("/my/subscription").text
 
     with clock.held(last_evening + timedelta(minutes=1)):
