@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.core import crypto, events, tenancy
 from app.core.db import db
 from app.crm.access import passwords
-from app.demo import room, sales, team
+from app.demo import gateways, room, sales, team
 from app.provisioning.models import Tenant
 from jobs.subscriptions import SUBSCRIPTIONS
 
@@ -40,6 +40,7 @@ def write_demo_data() -> None:
         team.take_on(password_hash)
         tenant_id = sales.do_business(password_hash)
         room.furnish(tenant_id, password_hash)
+        gateways.enter_trades(settings.instance_path)
         _give_name(tenant_id)
     finally:
         passwords.configure(rounds=settings.password_rounds)
