@@ -18,6 +18,13 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# MySQL's and MariaDB's usual collations take "a" and "A" for one; a code, a token, a number is what it is.
+_EXACT = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+
 
 def upgrade() -> None:
     op.create_table(
@@ -25,6 +32,7 @@ def upgrade() -> None:
         sa.Column("months", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("rate", Ratio(), nullable=False),
         sa.PrimaryKeyConstraint("months", name=op.f("pk_durations")),
+        **_EXACT,
     )
     op.create_table(
         "gateway_certificates",
@@ -35,6 +43,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateway_certificates")),
         sa.UniqueConstraint("serial", name=op.f("uq_gateway_certificates_serial")),
+        **_EXACT,
     )
     op.create_table(
         "gateway_notices",
@@ -54,6 +63,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateway_notices")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_gateway_notices_attempt_no"), "gateway_notices", ["attempt_no"], unique=False)
     op.create_index(op.f("ix_gateway_notices_order_id"), "gateway_notices", ["order_id"], unique=False)
@@ -69,6 +79,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_tokens")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_login_tokens_token_hash")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_login_tokens_expires_at"), "login_tokens", ["expires_at"], unique=False)
     op.create_table(
@@ -90,6 +101,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sa.UniqueConstraint("dedupe_key", name=op.f("uq_messages_dedupe_key")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_messages_customer_id"), "messages", ["customer_id"], unique=False)
     op.create_index(op.f("ix_messages_order_id"), "messages", ["order_id"], unique=False)
@@ -105,6 +117,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_events")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_outbox_events_name"), "outbox_events", ["name"], unique=False)
     op.create_index(op.f("ix_outbox_events_subject_id"), "outbox_events", ["subject_id"], unique=False)
@@ -131,6 +144,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_packages")),
         sa.UniqueConstraint("product_type", "code", name=op.f("uq_packages_product_type_code")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_packages_product_type"), "packages", ["product_type"], unique=False)
     op.create_table(
@@ -145,6 +159,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_cases")),
         sa.UniqueConstraint("kind", "subject", name=op.f("uq_payment_cases_kind_subject")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_payment_cases_order_id"), "payment_cases", ["order_id"], unique=False)
     op.create_index(op.f("ix_payment_cases_resolved_at"), "payment_cases", ["resolved_at"], unique=False)
@@ -154,6 +169,7 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("window_ends_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_quotas")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_quotas_window_ends_at"), "quotas", ["window_ends_at"], unique=False)
     op.create_table(
@@ -168,6 +184,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_releases")),
         sa.UniqueConstraint("version", "platform", name=op.f("uq_releases_version_platform")),
+        **_EXACT,
     )
     op.create_table(
         "sms_codes",
@@ -183,6 +200,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sms_codes")),
+        **_EXACT,
     )
     op.create_index("ix_sms_codes_address", "sms_codes", ["address", "created_at"], unique=False)
     op.create_index("ix_sms_codes_phone", "sms_codes", ["phone_index", "purpose", "created_at"], unique=False)
@@ -202,6 +220,7 @@ def upgrade() -> None:
         sa.Column("ended_sessions", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
         sa.UniqueConstraint("username", name=op.f("uq_staff_username")),
+        **_EXACT,
     )
     op.create_table(
         "staff_alerts",
@@ -215,6 +234,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_alerts")),
         sa.UniqueConstraint("kind", "subject", name=op.f("uq_staff_alerts_kind_subject")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_staff_alerts_resolved_at"), "staff_alerts", ["resolved_at"], unique=False)
     op.create_table(
@@ -225,6 +245,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_logins")),
+        **_EXACT,
     )
     op.create_index("ix_staff_logins_address", "staff_logins", ["address", "created_at"], unique=False)
     op.create_index("ix_staff_logins_username", "staff_logins", ["username", "created_at"], unique=False)
@@ -241,6 +262,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transitions")),
+        **_EXACT,
     )
     op.create_index("ix_transitions_subject", "transitions", ["subject_type", "subject_id", "created_at"], unique=False)
     op.create_table(
@@ -257,6 +279,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_website_customers")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_website_customers_company_name"), "website_customers", ["company_name"], unique=False)
     op.create_index(op.f("ix_website_customers_phone_index"), "website_customers", ["phone_index"], unique=False)
@@ -274,6 +297,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "customer_id", "document", "version", name=op.f("uq_accepted_terms_customer_id_document_version")
         ),
+        **_EXACT,
     )
     op.create_index(op.f("ix_accepted_terms_customer_id"), "accepted_terms", ["customer_id"], unique=False)
     op.create_table(
@@ -295,6 +319,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["customer_id"], ["website_customers.id"], name=op.f("fk_customer_people_customer_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_people")),
         sa.UniqueConstraint("phone_index", name=op.f("uq_customer_people_phone_index")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_customer_people_customer_id"), "customer_people", ["customer_id"], unique=False)
     op.create_table(
@@ -313,6 +338,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["event_id"], ["outbox_events.id"], name=op.f("fk_outbox_tasks_event_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_tasks")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_outbox_tasks_event_id"), "outbox_tasks", ["event_id"], unique=False)
     op.create_index(op.f("ix_outbox_tasks_job"), "outbox_tasks", ["job"], unique=False)
@@ -358,12 +384,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["package_id"], ["packages.id"], name=op.f("fk_purchase_orders_package_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_purchase_orders")),
         sa.UniqueConstraint("order_no", name=op.f("uq_purchase_orders_order_no")),
+        **_EXACT,
     )
+    op.create_index("ix_purchase_orders_created_at", "purchase_orders", ["created_at"], unique=False)
     op.create_index(op.f("ix_purchase_orders_customer_id"), "purchase_orders", ["customer_id"], unique=False)
     op.create_index("ix_purchase_orders_customer_id_id", "purchase_orders", ["customer_id", "id"], unique=False)
     op.create_index(op.f("ix_purchase_orders_delivery"), "purchase_orders", ["delivery"], unique=False)
     op.create_index(op.f("ix_purchase_orders_license_id"), "purchase_orders", ["license_id"], unique=False)
     op.create_index(op.f("ix_purchase_orders_package_id"), "purchase_orders", ["package_id"], unique=False)
+    op.create_index(op.f("ix_purchase_orders_paid_at"), "purchase_orders", ["paid_at"], unique=False)
     op.create_index("ix_purchase_orders_status_expires_at", "purchase_orders", ["status", "expires_at"], unique=False)
     op.create_index(op.f("ix_purchase_orders_tenant_id"), "purchase_orders", ["tenant_id"], unique=False)
     op.create_table(
@@ -382,6 +411,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["order_id"], ["purchase_orders.id"], name=op.f("fk_delivery_steps_order_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_steps")),
         sa.UniqueConstraint("order_id", "name", name=op.f("uq_delivery_steps_order_id_name")),
+        **_EXACT,
     )
     op.create_table(
         "licenses",
@@ -406,6 +436,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_licenses")),
         sa.UniqueConstraint("code", name=op.f("uq_licenses_code")),
         sa.UniqueConstraint("order_id", name=op.f("uq_licenses_order_id")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_licenses_customer_id"), "licenses", ["customer_id"], unique=False)
     op.create_index(op.f("ix_licenses_status"), "licenses", ["status"], unique=False)
@@ -445,9 +476,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_transactions")),
         sa.UniqueConstraint("attempt_no", name=op.f("uq_payment_transactions_attempt_no")),
         sa.UniqueConstraint("pay_type", "transaction_no", name=op.f("uq_payment_transactions_pay_type_transaction_no")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_payment_transactions_order_id"), "payment_transactions", ["order_id"], unique=False)
     op.create_index("ix_payment_transactions_status_ask_at", "payment_transactions", ["status", "ask_at"], unique=False)
+    op.create_index(
+        op.f("ix_payment_transactions_transaction_no"), "payment_transactions", ["transaction_no"], unique=False
+    )
     op.create_table(
         "tenants",
         sa.Column("code", sa.String(length=40), nullable=False),
@@ -471,6 +506,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
         sa.UniqueConstraint("code", name=op.f("uq_tenants_code")),
         sa.UniqueConstraint("order_id", name=op.f("uq_tenants_order_id")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_tenants_customer_id"), "tenants", ["customer_id"], unique=False)
     op.create_index(op.f("ix_tenants_status"), "tenants", ["status"], unique=False)
@@ -493,6 +529,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_users")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_crm_users_tenant_id_id")),
         sa.UniqueConstraint("tenant_id", "username", name=op.f("uq_crm_users_tenant_id_username")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_crm_users_tenant_id"), "crm_users", ["tenant_id"], unique=False)
     op.create_table(
@@ -522,6 +559,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_refunds")),
         sa.UniqueConstraint("refund_no", name=op.f("uq_payment_refunds_refund_no")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_payment_refunds_order_id"), "payment_refunds", ["order_id"], unique=False)
     op.create_index(op.f("ix_payment_refunds_payment_id"), "payment_refunds", ["payment_id"], unique=False)
@@ -561,6 +599,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_customers_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_customers")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_crm_customers_tenant_id_id")),
+        **_EXACT,
     )
     op.create_index(op.f("ix_crm_customers_owner_id"), "crm_customers", ["owner_id"], unique=False)
     op.create_index("ix_crm_customers_tenant_changed", "crm_customers", ["tenant_id", "updated_at", "id"], unique=False)
