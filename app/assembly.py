@@ -105,9 +105,11 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _engine_options(url: str) -> dict[str, object]:
+    # A failed statement is logged and kept with its task: its values may be names, addresses, hashes of passwords.
+    options: dict[str, object] = {"hide_parameters": True}
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 20}}
-    options: dict[str, object] = {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True, "pool_recycle": 1800}
+        return options | {"connect_args": {"timeout": 20}}
+    options |= {"pool_size": 4, "max_overflow": 4, "pool_pre_ping": True, "pool_recycle": 1800}
     if "pymysql" in url:
         options["isolation_level"] = "READ COMMITTED"
         options["connect_args"] = {"init_command": "SET time_zone='+00:00'"}

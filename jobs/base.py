@@ -42,7 +42,11 @@ class GiveUp(Exception):
 _jobs: dict[str, Job] = {}
 
 
-def job(queue: str, *, tries: int = 8, outside: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+_TRIES = 8
+_DEATHS = 10  # so many workers may be killed during one task; more are the task's fault
+
+
+def job(queue: str, *, tries: int = _TRIES, outside: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as the job ``<module>.<function>``; its parameters are taken from the event by name."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,15 +65,24 @@ def registered() -> dict[str, Job]:
     return dict(_jobs)
 
 
-def run_task(task_id: str) -> str:
-    """Carry out one task if it is due; gives what became of it: "done", "retry", "failed" or "not ours"."""
+def queue_of(name: str) -> str:
+    """The queue of a job; of one that this version does not know, the last."""
+    return _jobs[name].queue if name in _jobs else "bulk"
+
+
+def run_task(task_id: str, attempts: int | None = None) -> str:
+    """Carry out one task if it is due; gives what became of it: "done", "retry", "failed" or "not ours".
+
+    ``attempts`` is how many there had been when it was queued: of several copies in the queue only the first one
+    counts, or each would be a try without the pause that is due before it.
+    """
     run_id = uuid7()
-    task = _claim(task_id, run_id)
+    task = _claim(task_id, run_id, attempts)
     if task is None:
         return "not ours"
     events.request_id.set(task.request_id)
-    found = find(task.job)
     try:
+        found = _fit_to_run(task)
         with structlog.contextvars.bound_contextvars(task=task.id, job=task.job, attempt=task.attempts):
             if found.outside:
                 found.function(**_fitting(found.function, task.arguments))
@@ -85,7 +98,7 @@ def run_task(task_id: str) -> str:
         log.warning("task_taken_over", task=task_id, job=task.job)
         return "not ours"
     except Exception as error:
-        return _set_back(task, run_id, found, error)
+        return _set_back(task, run_id, error)
     finally:
         db.session.rollback()
         tenancy.leave()
@@ -95,8 +108,19 @@ class _LostClaim(Exception):
     """Another worker took the task up because this one was too slow; what this one did is rolled back."""
 
 
-def _claim(task_id: str, run_id: str) -> Task | None:
+def _fit_to_run(task: Task) -> Job:
+    """The task's job; raises LookupError for one that comes with another version, GiveUp for one that kills workers."""
+    found = _jobs.get(task.job)
+    if found is None:
+        raise LookupError(f"no job is called {task.job}")
+    if task.attempts > found.tries + _DEATHS:
+        raise GiveUp(f"the worker was gone {task.attempts - 1} times before this job came to an end")
+    return found
+
+
+def _claim(task_id: str, run_id: str, attempts: int | None = None) -> Task | None:
     now = clock.now()
+    is_this_try = () if attempts is None else (Task.attempts == attempts,)
     with tenancy.scope(tenancy.everyone("claim a task")) as session:
         claimed = session.execute(
             update(Task)
@@ -104,6 +128,7 @@ def _claim(task_id: str, run_id: str) -> Task | None:
                 Task.id == task_id,
                 Task.state.in_(("waiting", "running")),
                 or_(Task.state == "waiting", Task.due_at <= now),
+                *is_this_try,
             )
             .values(state="running", run_id=run_id, attempts=Task.attempts + 1, due_at=now + LEASE)
             .execution_options(synchronize_session=False)
@@ -127,12 +152,13 @@ def _finish(task_id: str, run_id: str) -> None:
         raise _LostClaim(task_id)
 
 
-def _set_back(task: Task, run_id: str, found: Job, error: Exception) -> str:
-    last = isinstance(error, GiveUp) or task.attempts >= found.tries
+def _set_back(task: Task, run_id: str, error: Exception) -> str:
+    tries = _jobs[task.job].tries if task.job in _jobs else _TRIES
+    last = isinstance(error, GiveUp) or task.attempts >= tries
     delay = BACK_OFF[min(task.attempts, len(BACK_OFF)) - 1]
     log.warning("task_failed", task=task.id, job=task.job, attempt=task.attempts, last=last, exc_info=error)
     with tenancy.scope(tenancy.everyone("set a task back")) as session:
-        session.execute(
+        changed = session.execute(
             update(Task)
             .where(Task.id == task.id, Task.run_id == run_id, Task.state == "running")
             .values(
@@ -142,6 +168,8 @@ def _set_back(task: Task, run_id: str, found: Job, error: Exception) -> str:
             )
             .execution_options(synchronize_session=False)
         )
+        if changed.rowcount != 1:  # type: ignore[attr-defined]
+            return "not ours"
         if last:
             events.record("task.failed", task.id, job=task.job)
     return "failed" if last else "retry"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
@@ -25,15 +26,20 @@ _LEFT_ALONE = timedelta(seconds=10)
 _GRACE = timedelta(seconds=3)  # a task this fresh was put into the queue by its own commit
 
 
-def enqueue(tasks: list[tuple[str, str]], *, connection: Redis | None = None) -> None:
-    """Put (task id, job name) pairs into their queues. Twice is harmless: the task's row is claimed once."""
+def enqueue(
+    tasks: list[tuple[str, str]], *, attempts: Mapping[str, int] | None = None, connection: Redis | None = None
+) -> None:
+    """Put (task id, job name) pairs into their queues. Twice is harmless: the task's row is claimed once.
+
+    ``attempts`` says by task how many there have been; a task that is not named has had none.
+    """
     redis = connection or current_app.extensions["redis"]
     with redis.pipeline() as pipe:
         for task_id, job_name in tasks:
-            queue = Queue(base.find(job_name).queue, connection=redis)
+            queue = Queue(base.queue_of(job_name), connection=redis)
             queue.enqueue_call(
                 "jobs.entry.carry_out",
-                args=(task_id,),
+                args=(task_id, (attempts or {}).get(task_id, 0)),
                 result_ttl=0,
                 failure_ttl=0,
                 ttl=3600,
@@ -52,7 +58,7 @@ def enqueue_due() -> int:
     now = clock.now()
     with reading(), tenancy.scope(tenancy.everyone("find due tasks")) as session:
         due = session.execute(
-            select(Task.id, Task.job)
+            select(Task.id, Task.job, Task.attempts)
             .where(Task.state.in_(("waiting", "running")), Task.due_at <= now - _GRACE)
             .order_by(Task.due_at)
             .limit(_BATCH)
@@ -63,10 +69,10 @@ def enqueue_due() -> int:
         session.execute(
             update(Task)
             .where(
-                Task.id.in_([task_id for task_id, _ in due]), Task.state.in_(("waiting", "running")), Task.due_at <= now
+                Task.id.in_([task_id for task_id, *_ in due]), Task.state.in_(("waiting", "running")), Task.due_at <= now
             )
             .values(state="waiting", due_at=now + _LEFT_ALONE)
             .execution_options(synchronize_session=False)
         )
-    enqueue([(task_id, job) for task_id, job in due])
+    enqueue([(task_id, job) for task_id, job, _ in due], attempts={task_id: made for task_id, _, made in due})
     return len(due)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def carry_out(task_id: str) -> str:
-    """One task of the outbox; gives what became of it."""
+def carry_out(task_id: str, attempts: int | None = None) -> str:
+    """One task of the outbox, which had been tried ``attempts`` times when it was queued; gives what became of it."""
     from jobs import base, worker
 
     with worker.application().app_context():
-        return base.run_task(task_id)
+        return base.run_task(task_id, attempts)
 
 
 def ring(name: str) -> None:

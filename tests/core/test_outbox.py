@@ -168,3 +168,76 @@ def test_a_queue_that_is_down_costs_nothing_but_a_moment(app, jobs_for, work):
     events.on_commit(None)
 
     assert work() == ["done"]
+
+
+def test_copies_in_the_queue_use_up_no_tries(app, jobs_for):
+    """Else an outage of a minute would burn all tries at once, without the pauses between them."""
+
+    def listen(subject_id):
+        raise ConnectionError("down for a minute")
+
+    jobs_for(listen)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+
+    outcomes = [base.run_task(the_task().id, 0) for _ in range(5)]
+
+    assert outcomes == ["retry", *["not ours"] * 4]
+    assert the_task().attempts == 1
+
+
+def test_a_task_that_kills_its_workers_is_given_up(app, jobs_for):
+    seen = []
+
+    def listen(subject_id):
+        seen.append(subject_id)
+
+    jobs_for(listen, tries=2)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+    with unit_of_work() as session:
+        session.execute(db.update(Task).values(attempts=2 + base._DEATHS))
+
+    assert base.run_task(the_task().id) == "failed"
+    assert seen == []
+
+
+def test_a_job_of_another_version_waits_for_a_worker_that_knows_it(app, jobs_for):
+    name = jobs_for(_listen)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+    known = base._jobs.pop(name)
+
+    unknown = base.run_task(the_task().id)
+    base._jobs[name] = known
+
+    assert (unknown, the_task().state) == ("retry", "waiting")
+    assert "no job is called" in the_task().last_error
+    assert base.run_task(the_task().id) == "done"
+
+
+def test_an_overtaken_worker_does_not_report_a_failure(app, jobs_for):
+    def listen(subject_id):
+        with unit_of_work() as session:
+            session.execute(db.update(Task).values(run_id="another worker"))
+        raise base.GiveUp("too late to matter")
+
+    jobs_for(listen, outside=True)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+
+    assert base.run_task(the_task().id) == "not ours"
+    with tenancy.scope(tenancy.everyone("look")) as session:
+        assert "task.failed" not in set(session.scalars(db.select(events.Event.name)))
+
+
+def test_what_a_failed_statement_held_is_not_kept(app, jobs_for):
+    def listen(subject_id):
+        db.session.execute(db.text("INSERT INTO nowhere VALUES (:name)"), {"name": "周予安的密码"})
+
+    jobs_for(listen)
+    with unit_of_work():
+        events.record("thing.happened", "1")
+    base.run_task(the_task().id)
+
+    assert "nowhere" in the_task().last_error and "周予安" not in the_task().last_error
