@@ -35,7 +35,7 @@ from tests.bench.stage import Stage
 from tests.journeys.product import free_port, running_product
 
 ROWS = int(os.environ.get("BENCH_ROWS", "100000"))
-ROUNDS, COUNT = 5, 40
+ROUNDS, COUNT = 4, 32
 UNIT = Request("/page/15")  # what F = 1 means
 
 
@@ -166,9 +166,9 @@ def page_table(stage: Stage, ours: Server, floor: Server) -> None:
         kilobytes = max(1, round(len(answer.body) / 1024))
         same = Request(f"/page/{kilobytes}")
         f = alternate(ours, page.request, floor, UNIT, rounds=ROUNDS, count=COUNT)
-        beside = alternate(ours, page.request, floor, same, rounds=3, count=COUNT)
+        beside = alternate(ours, page.request, floor, same, rounds=2, count=COUNT)
         bare = (
-            f"{alternate(ours, page.request, floor, Request(f'/rows/{place}'), rounds=3, count=COUNT):.1f}"
+            f"{alternate(ours, page.request, floor, Request(f'/rows/{place}'), rounds=2, count=COUNT):.1f}"
             if page.rows_of
             else ""
         )
@@ -260,7 +260,9 @@ def main() -> int:
         with running_product(folder / "product", demo=False, **settings) as product:
             print(f"云客CRM, {kind}, {ROWS:,} customers in one tenant, {os.cpu_count()} cores", flush=True)
             stage = stages.set_up(product, ROWS)
-            logging.disable(logging.WARNING)  # the application in this process would write between the rows of the table
+            logging.disable(
+                logging.WARNING
+            )  # the application in this process would write between the rows of the table
             (folder / "statements.json").write_text(json.dumps(statements(stage), default=str), "utf-8")
             environment = {**product.environment, "FLOOR_STATEMENTS": str(folder / "statements.json")}
             database_pids = {"postgresql": "postgres", "mysql": "mariadbd", "mariadb": "mariadbd"}.get(
