@@ -46,7 +46,9 @@ _TRIES = 8
 _DEATHS = 10  # so many workers may be killed during one task; more are the task's fault
 
 
-def job(queue: str, *, tries: int = _TRIES, outside: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def job(
+    queue: str, *, tries: int = _TRIES, outside: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as the job ``<module>.<function>``; its parameters are taken from the event by name."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -69,7 +69,9 @@ def enqueue_due() -> int:
         session.execute(
             update(Task)
             .where(
-                Task.id.in_([task_id for task_id, *_ in due]), Task.state.in_(("waiting", "running")), Task.due_at <= now
+                Task.id.in_([task_id for task_id, *_ in due]),
+                Task.state.in_(("waiting", "running")),
+                Task.due_at <= now,
             )
             .values(state="waiting", due_at=now + _LEFT_ALONE)
             .execution_options(synchronize_session=False)

@@ -28,6 +28,7 @@ RECURRING: dict[str, Recurring] = {
     "expire_orders": Recurring(20, "payments", "app.orders.expire:expire_due"),
     "remind_of_orders": Recurring(60, "bulk", "app.notifications.reminders:remind_of_orders"),
     "refresh_certificates": Recurring(6 * 3600, "bulk", "app.payments.certificates:refresh"),
+    "clean_up": Recurring(3600, "bulk", "jobs.cleanup:clean_up"),
 }
 
 

@@ -29,6 +29,12 @@ def uuid7() -> str:
     return str(uuid_utils.uuid7())
 
 
+def first_key(moment: datetime) -> str:
+    """The lowest primary key that a row made at ``moment`` could have: older rows have lower ones."""
+    milliseconds = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-7000-8000-000000000000"
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment, stored as naive UTC with microseconds, because SQLite and MariaDB forget zones."""
 

@@ -17,7 +17,17 @@ from tests.security.test_hostile_input import path_of, routes
 
 @pytest.mark.parametrize(
     "target",
-    ["//evil.com", "/\\evil.com", "/\t/evil.com", "/\n/evil.com", "\t//evil.com", "/ok\x00", "https://evil.com", "javascript:1", ""],
+    [
+        "//evil.com",
+        "/\\evil.com",
+        "/\t/evil.com",
+        "/\n/evil.com",
+        "\t//evil.com",
+        "/ok\x00",
+        "https://evil.com",
+        "javascript:1",
+        "",
+    ],
 )
 def test_a_log_in_leads_to_no_other_site(target: str) -> None:
     assert safe_next(target, "/my/") == "/my/"
@@ -116,7 +126,9 @@ def test_figures_are_read_from_elsewhere_by_token(app: Flask, client: Browser) -
     app.extensions["settings"] = settings.model_copy(update={"metrics_token": "a-token-of-the-test"})
     try:
         answers = [
-            client.get("/metrics", headers={"Authorization": f"Bearer {token}"}, environ_base={"REMOTE_ADDR": "10.0.0.7"})
+            client.get(
+                "/metrics", headers={"Authorization": f"Bearer {token}"}, environ_base={"REMOTE_ADDR": "10.0.0.7"}
+            )
             for token in ("a-token-of-the-test", "another", "")
         ]
     finally:

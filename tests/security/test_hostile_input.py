@@ -103,9 +103,7 @@ def test_no_field_brings_a_form_down(app: Flask, insider: Browser, stage: Stage,
     found = []
     for rule in routes(app, "POST"):
         for headers in ({}, {"HX-Request": "true"}):
-            answer = insider.post(
-                path_of(rule, stage.keys), data=dict.fromkeys(FIELDS, HOSTILE[kind]), headers=headers
-            )
+            answer = insider.post(path_of(rule, stage.keys), data=dict.fromkeys(FIELDS, HOSTILE[kind]), headers=headers)
             if answer.status_code >= 500:
                 found.append(f"{rule.rule}: {answer.status_code}")
             assert HOSTILE["markup"].encode() not in answer.data, rule.rule
@@ -113,7 +111,9 @@ def test_no_field_brings_a_form_down(app: Flask, insider: Browser, stage: Stage,
     assert found == []
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data", "application/xml; x="])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/plain", "multipart/form-data", "application/xml; x="]
+)
 def test_no_content_type_brings_a_form_down(app: Flask, insider: Browser, stage: Stage, content_type: str) -> None:
     found = []
     for rule in routes(app, "POST"):
