@@ -50,7 +50,7 @@ def pay(order_no: str) -> ResponseReturnValue:
     except Refused as error:
         return done(url_for("checkout.order", order_no=order_no, refused=1), error.message, kind="error")
     if wanted_fragment(("pay_status",)):
-        return _order_page(found, standing_of(found, gateway, _asked_at(found)))
+        return _poll_answer(found, standing_of(found, gateway, _asked_at(found)))
     return redirect(_cashier(payment) or url_for("checkout.order", order_no=order_no, pay=gateway), 303)
 
 
@@ -61,7 +61,7 @@ def check_payment(order_no: str) -> ResponseReturnValue:
     check.ask_now(found)
     session["asked"] = [order_no, int(clock.now().timestamp())]
     if wanted_fragment(("pay_status",)):
-        return _order_page(found, standing_of(found, _gateway_asked_for(), _asked_at(found)))
+        return _poll_answer(found, standing_of(found, _gateway_asked_for(), _asked_at(found)))
     return redirect(url_for("checkout.order", order_no=order_no, pay=_gateway_asked_for()), 303)
 
 
@@ -76,7 +76,10 @@ def cancel_order(order_no: str) -> ResponseReturnValue:
 
 
 def _poll_answer(found: Order, standing: Standing) -> Response:
-    """To the waiting element: nothing while nothing changed, itself when something did, the whole page at the end."""
+    """To the waiting element: nothing while nothing changed, itself when something did, the whole page at the end.
+
+    At the end by a redirect: the success page has no such element, and a page within the page would be shown.
+    """
     if standing.is_settled:
         return Response(status=204, headers={"HX-Redirect": _here(found.order_no), "Vary": "HX-Request, HX-Target"})
     if request.args.get("seen") == standing.fingerprint:

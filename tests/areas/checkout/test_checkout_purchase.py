@@ -318,6 +318,17 @@ def test_the_waiting_element_stays_quiet_and_turns_into_the_product(buyer, cashi
     assert arrived.headers["HX-Redirect"] == path
 
 
+def test_who_asks_when_all_is_done_is_led_to_the_product_and_not_shown_a_page_within_the_page(buyer, cashier, work):
+    path = buyer.buy()
+    cashier.pay(attempts()[-1])
+    buyer.client.post(f"{path}/check")
+    work()
+
+    asked = buyer.client.post(f"{path}/check", headers={"HX-Request": "true", "HX-Target": "pay_status"})
+
+    assert (asked.status_code, asked.headers["HX-Redirect"], asked.text) == (204, path, "")
+
+
 def test_before_the_gateway_answered_the_code_is_being_prepared(buyer):
     buyer.choose()
     buyer.ask_code()
