@@ -99,7 +99,7 @@ def run_task(task_id: str, attempts: int | None = None) -> str:
     except _LostClaim:
         log.warning("task_taken_over", task=task_id, job=task.job)
         return "not ours"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a job may fail in any way; it is set back
         return _set_back(task, run_id, error)
     finally:
         db.session.rollback()

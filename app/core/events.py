@@ -54,8 +54,6 @@ class Task(db.Model, Identified):  # type: ignore[name-defined]
     request_id: Mapped[str] = mapped_column(String(40), default="")
 
 
-
-
 _subscriptions: dict[str, list[str]] = {}
 _wake: Callable[[list[tuple[str, str]]], None] | None = None
 
@@ -72,7 +70,9 @@ def on_commit(wake: Callable[[list[tuple[str, str]]], None] | None) -> None:
     _wake = wake
 
 
-def record(name: str, subject_id: str, *, actor: str = "system", delay_until: datetime | None = None, **payload: Any) -> Event:
+def record(
+    name: str, subject_id: str, *, actor: str = "system", delay_until: datetime | None = None, **payload: Any
+) -> Event:
     """Write an event and the tasks it owes into the present transaction.
 
     ``payload`` holds ids and plain values only; each job gets ``subject_id`` and what of it fits its parameters.
@@ -124,7 +124,7 @@ def _tell(session: Session) -> None:
     if fresh and _wake is not None:
         try:
             _wake(fresh)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever ails the queue, the commit stands
             # The queue is down: the tasks stand in the database and the schedule's dispatcher finds them.
             log.warning("queue_unreachable", error=type(error).__name__, tasks=len(fresh))
 

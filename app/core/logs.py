@@ -31,7 +31,8 @@ def set_up(log_format: str) -> None:
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(
             # The pretty traceback prints local variables, and those may hold keys and names.
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
         )
     )
     structlog.configure(

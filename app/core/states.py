@@ -53,7 +53,9 @@ class StateMachine:
     def allows(self, thing: Any, action: str) -> bool:
         return getattr(thing, self.field) in self.moves[action].sources
 
-    def move(self, thing: Any, action: str, *, actor: str = "system", values: Mapping[str, Any] | None = None, **payload: Any) -> None:
+    def move(
+        self, thing: Any, action: str, *, actor: str = "system", values: Mapping[str, Any] | None = None, **payload: Any
+    ) -> None:
         """Make the move, or raise Conflict if the row is not (any more) in a state that allows it.
 
         The row is updated only where it still is in an allowed state (compare and set), with ``values`` beside;
@@ -73,7 +75,9 @@ class StateMachine:
         )
         if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
             session.refresh(thing)
-            raise Conflict(f"这{self.noun}现在是「{getattr(thing, self.field)}」，不能再做这个操作。请刷新页面看最新状态。")
+            raise Conflict(
+                f"这{self.noun}现在是「{getattr(thing, self.field)}」，不能再做这个操作。请刷新页面看最新状态。"
+            )
         session.refresh(thing)
         session.add(
             Transition(

@@ -59,7 +59,7 @@ def _enter(connection: Connection, payment: Payment, order: Order) -> int | None
             paid_at=paid_at,
         )
     )
-    return int(made.inserted_primary_key[0])
+    return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
 def _enter_refund(connection: Connection, trade_id: int | None, payment: Payment, refund: Refund) -> None:

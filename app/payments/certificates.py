@@ -37,7 +37,9 @@ class DatabaseCertificates:
             for pem in certificates:
                 serial = f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:X}"
                 connection.execute(
-                    table.insert().values(id=uuid7(), created_at=clock.now(), gateway=self._gateway, serial=serial, pem=pem)
+                    table.insert().values(
+                        id=uuid7(), created_at=clock.now(), gateway=self._gateway, serial=serial, pem=pem
+                    )
                 )
 
 

@@ -67,7 +67,11 @@ def close_attempt(payment_id: str, source: str = "sweep") -> TradeState | None:
         payment = session.get_one(Payment, payment_id)
         if payment.status != "pending":
             return state
-        attempt_no, gateway, is_over = payment.attempt_no, registry.get(payment.pay_type), payment.expires_at + _GRACE <= clock.now()
+        attempt_no, gateway, is_over = (
+            payment.attempt_no,
+            registry.get(payment.pay_type),
+            payment.expires_at + _GRACE <= clock.now(),
+        )
     state = gateway.close(attempt_no)
     if state is TradeState.PAID:
         return check_attempt(payment_id, source)
@@ -86,7 +90,9 @@ def wind_up_order(order_id: str) -> None:
         order = orders.by_id(order_id)
         if order.status != "pending":
             return
-        attempts = session.scalars(select(Payment.id).where(Payment.order_id == order_id, Payment.status == "pending")).all()
+        attempts = session.scalars(
+            select(Payment.id).where(Payment.order_id == order_id, Payment.status == "pending")
+        ).all()
     for payment_id in attempts:
         close_attempt(payment_id)
     with tenancy.scope(tenancy.everyone("cancel an order")):
@@ -99,5 +105,3 @@ def _next_pause(payment: Payment) -> timedelta:
     """Every 20 s while the attempt is young, then more slowly (PAYMENTS §1.8)."""
     age = clock.now() - payment.created_at
     return timedelta(seconds=20) if age < timedelta(minutes=10) else timedelta(seconds=60)
-
-

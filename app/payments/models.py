@@ -60,7 +60,9 @@ class Refund(db.Model, Changing):  # type: ignore[name-defined]
     order_id: Mapped[str] = mapped_column(String(36), ForeignKey("purchase_orders.id"), index=True)
     amount: Mapped[Decimal]
     reason: Mapped[str] = mapped_column(String(80))
-    status: Mapped[str] = mapped_column(String(20), default="requested", index=True)  # requested processing success failed abnormal
+    status: Mapped[str] = mapped_column(
+        String(20), default="requested", index=True
+    )  # requested processing success failed abnormal
     requested_by: Mapped[str] = mapped_column(String(80), default="system")
     sent_at: Mapped[datetime | None]
     gateway_refund_no: Mapped[str | None] = mapped_column(String(100))

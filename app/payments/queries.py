@@ -34,7 +34,9 @@ def refunds(order_id: str) -> list[Refund]:
 
 def notices(order_id: str) -> list[GatewayNotice]:
     """What the gateways sent about the order, oldest first, the newest hundred at most."""
-    statement = select(GatewayNotice).where(GatewayNotice.order_id == order_id).order_by(GatewayNotice.id.desc()).limit(100)
+    statement = (
+        select(GatewayNotice).where(GatewayNotice.order_id == order_id).order_by(GatewayNotice.id.desc()).limit(100)
+    )
     return list(db.session.scalars(statement))[::-1]
 
 

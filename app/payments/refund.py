@@ -95,7 +95,9 @@ def send_refund(refund_id: str) -> None:
         with tenancy.scope(tenancy.everyone("a refund was refused")) as session:
             refund = session.get_one(Refund, refund_id)
             refund_life.move(refund, "fail", values={"error": f"{refusal.code} {refusal.message}"[:200]})
-            cases.open_case("refund_refused", refund.refund_no, f"网关拒绝退款：{refusal.code}", order_id=refund.order_id)
+            cases.open_case(
+                "refund_refused", refund.refund_no, f"网关拒绝退款：{refusal.code}", order_id=refund.order_id
+            )
         return
     with tenancy.scope(tenancy.everyone("book a refund")):
         book_refund(gateway.name, known)
@@ -120,14 +122,26 @@ def book_refund(gateway_name: str, news: GatewayRefund) -> str:
     A refund that we never asked for was made in the gateway's own console: a case for staff (PITFALLS no. 39).
     """
     refund = db.session.scalars(
-        select(Refund).where(Refund.refund_no == news.refund_no).with_for_update().execution_options(populate_existing=True)
+        select(Refund)
+        .where(Refund.refund_no == news.refund_no)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).first()
     if refund is None:
         if news.state is not RefundState.UNKNOWN_REFUND:
-            cases.open_case("external_refund", f"{gateway_name}:{news.refund_no}", f"网关侧退款 {news.amount}，支付单 {news.attempt_no}")
+            cases.open_case(
+                "external_refund",
+                f"{gateway_name}:{news.refund_no}",
+                f"网关侧退款 {news.amount}，支付单 {news.attempt_no}",
+            )
         return "unknown"
     if news.amount is not None and news.amount != refund.amount:
-        cases.open_case("refund_mismatch", refund.refund_no, f"应退 {refund.amount}，网关退了 {news.amount}", order_id=refund.order_id)
+        cases.open_case(
+            "refund_mismatch",
+            refund.refund_no,
+            f"应退 {refund.amount}，网关退了 {news.amount}",
+            order_id=refund.order_id,
+        )
         return "mismatch"
     move = {
         RefundState.PROCESSING: "accept",
@@ -155,7 +169,10 @@ def _give_back(refund: Refund, news: GatewayRefund) -> None:
         order_id=refund.order_id,
     )
     payment = db.session.scalars(
-        select(Payment).where(Payment.id == refund.payment_id).with_for_update().execution_options(populate_existing=True)
+        select(Payment)
+        .where(Payment.id == refund.payment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).one()
     payment.refund_amount = (payment.refund_amount or Decimal("0.00")) + refund.amount
     payment.refund_time = at

@@ -34,7 +34,11 @@ def settle(gateway_name: str, news: GatewayPayment, source: str) -> Outcome:
     payment = _locked_attempt(gateway_name, news.attempt_no)
     if payment is None:
         if news.state is TradeState.PAID:
-            cases.open_case("unknown_payment", f"{gateway_name}:{news.transaction_no}", f"{news.attempt_no} 不是我们的支付单，金额 {news.amount}")
+            cases.open_case(
+                "unknown_payment",
+                f"{gateway_name}:{news.transaction_no}",
+                f"{news.attempt_no} 不是我们的支付单，金额 {news.amount}",
+            )
         return Outcome.UNKNOWN
     if news.state is TradeState.CLOSED:
         _close(payment)

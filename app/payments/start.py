@@ -89,7 +89,9 @@ def _insist_on_payable(order: Order) -> None:
 
 
 def _pending_attempts(order_id: str) -> list[Payment]:
-    statement = select(Payment).where(Payment.order_id == order_id, Payment.status == "pending").order_by(Payment.id.desc())
+    statement = (
+        select(Payment).where(Payment.order_id == order_id, Payment.status == "pending").order_by(Payment.id.desc())
+    )
     return list(db.session.scalars(statement))
 
 

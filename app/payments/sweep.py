@@ -26,16 +26,12 @@ def ask_open_attempts() -> int:
     """
     began = clock.now()
     with reading(), tenancy.scope(tenancy.everyone("find open attempts")) as session:
-        due = (
-            session.execute(
-                select(Payment.id, Payment.pay_type, Payment.expires_at)
-                .where(Payment.status == "pending", Payment.ask_at <= began)
-                .order_by(Payment.ask_at)
-                .limit(_BATCH)
-            )
-            
-            .all()
-        )
+        due = session.execute(
+            select(Payment.id, Payment.pay_type, Payment.expires_at)
+            .where(Payment.status == "pending", Payment.ask_at <= began)
+            .order_by(Payment.ask_at)
+            .limit(_BATCH)
+        ).all()
     down: set[str] = set()
     asked = 0
     for payment_id, gateway_name, expires_at in due:
@@ -57,7 +53,10 @@ def ask_open_refunds() -> int:
     """Query refunds that the gateway has accepted and not yet finished; gives how many."""
     with reading(), tenancy.scope(tenancy.everyone("find open refunds")) as session:
         due = session.scalars(
-            select(Refund.id).where(Refund.status.in_(("processing", "abnormal"))).order_by(Refund.updated_at).limit(_BATCH)
+            select(Refund.id)
+            .where(Refund.status.in_(("processing", "abnormal")))
+            .order_by(Refund.updated_at)
+            .limit(_BATCH)
         ).all()
     for refund_id in due:
         try:

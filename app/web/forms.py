@@ -12,7 +12,6 @@ from wtforms import Field
 from app.core.errors import Refused
 from app.web.area import keep_changes
 
-
 # What nobody types and no page should show: it turns the direction of the text after it, or can not be seen at all.
 _UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _NO_SIGNS = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of a sign, separators of lines

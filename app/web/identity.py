@@ -85,5 +85,3 @@ def init_app(app: Flask) -> None:
     manager = LoginManager(app)
     manager.session_protection = None  # it hashes IP and User-Agent; phones change networks all day
     manager.user_loader(load_identity)
-
-

@@ -49,7 +49,11 @@ def test_a_short_key_is_refused():
 
 def test_the_phone_does_not_stand_in_the_table(everyone):
     customer = Customer(
-        company_name="杭州青禾商贸有限公司", contact_name="周予安", phone="13800138000", phone_index="-", status="active"
+        company_name="杭州青禾商贸有限公司",
+        contact_name="周予安",
+        phone="13800138000",
+        phone_index="-",
+        status="active",
     )
     db.session.add(customer)
     db.session.flush()

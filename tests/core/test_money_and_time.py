@@ -7,14 +7,16 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, create_engine, func, select
+from sqlalchemy import Column, Integer, MetaData, Table, func, select
 from sqlalchemy.exc import StatementError
 
 from app.core import clock
 from app.core.db import Money, UtcDateTime, db
 
 metadata = MetaData()
-purse = Table("purse", metadata, Column("id", Integer, primary_key=True), Column("yuan", Money), Column("at", UtcDateTime))
+purse = Table(
+    "purse", metadata, Column("id", Integer, primary_key=True), Column("yuan", Money), Column("at", UtcDateTime)
+)
 
 
 @pytest.fixture

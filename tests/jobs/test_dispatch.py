@@ -92,7 +92,9 @@ def test_the_task_of_a_killed_worker_waits_again(queue):
 
 
 def test_a_job_that_nobody_knows_does_not_hold_up_the_others(queue, monkeypatch):
-    monkeypatch.setitem(events._subscriptions, "thing.happened", ["gone.with_the_last_version", "payments.refund_surplus"])
+    monkeypatch.setitem(
+        events._subscriptions, "thing.happened", ["gone.with_the_last_version", "payments.refund_surplus"]
+    )
     happen()
 
     with in_seconds(5):

@@ -116,7 +116,9 @@ def test_every_foreign_key_can_be_looked_up() -> None:
         f"{table.name}({', '.join(columns)})"
         for table in db.metadata.sorted_tables
         for columns in [tuple(column.name for column in key.columns) for key in table.foreign_key_constraints]
-        if not any(set(known[: len(columns)]) == set(columns) or known[0] == columns[-1] for known in _looked_up_by(table))
+        if not any(
+            set(known[: len(columns)]) == set(columns) or known[0] == columns[-1] for known in _looked_up_by(table)
+        )
     ]
 
     assert bare == []

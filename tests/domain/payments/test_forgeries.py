@@ -194,7 +194,9 @@ def test_16_an_order_that_we_never_had(cashier, order):
     assert answer.data == b"success"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", "零".encode("utf-16"), b'{"resource":{}}', "订单".encode("gb18030")])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", "零".encode("utf-16"), b'{"resource":{}}', "订单".encode("gb18030")]
+)
 @pytest.mark.parametrize("gateway", ["wechat", "alipay"])
 def test_17_rubbish(cashier, order, gateway, body):
     answer = cashier.client.post(f"/pay/{gateway}/notify", data=body, headers={"Wechatpay-Timestamp": "1"})

@@ -117,9 +117,16 @@ def test_a_refund_notice_books_it_before_the_sweep(cashier, order, paid):
 def test_a_refund_of_surplus_money_leaves_the_order_alone(cashier, order, paid):
     with tenancy.scope(tenancy.everyone("a second attempt was under way")) as session:
         second = Payment(
-            order_id=order.id, attempt_no=f"{order.order_no}W99", pay_type="wechat", channel="native",
-            amount=Decimal("2870.00"), status="success", counts="surplus", transaction_no="4200000000000000000000000099",
-            expires_at=clock.now(), ask_at=clock.now(),
+            order_id=order.id,
+            attempt_no=f"{order.order_no}W99",
+            pay_type="wechat",
+            channel="native",
+            amount=Decimal("2870.00"),
+            status="success",
+            counts="surplus",
+            transaction_no="4200000000000000000000000099",
+            expires_at=clock.now(),
+            ask_at=clock.now(),
         )
         session.add(second)
 
@@ -134,7 +141,9 @@ def test_a_refund_of_surplus_money_leaves_the_order_alone(cashier, order, paid):
 
 def test_a_refund_made_in_the_gateways_console_becomes_a_case(paid):
     with tenancy.scope(tenancy.everyone("news of a refund")):
-        verdict = book_refund("wechat", GatewayRefund("MADE-BY-HAND", paid.attempt_no, RefundState.SUCCESS, Decimal("1.00")))
+        verdict = book_refund(
+            "wechat", GatewayRefund("MADE-BY-HAND", paid.attempt_no, RefundState.SUCCESS, Decimal("1.00"))
+        )
 
     assert verdict == "unknown"
     assert [case.kind for case in rows(Case)] == ["external_refund"]
