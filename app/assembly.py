@@ -49,7 +49,9 @@ def assemble(settings: Settings | None = None) -> Flask:
     if settings.sandbox:
         settings = _with_sandbox_gateways(settings)
     logs.set_up(settings.log_format)
-    app = Flask("app", root_path=str(ROOT / "app"), instance_path=str(settings.instance_path.resolve()), static_folder=None)
+    app = Flask(
+        "app", root_path=str(ROOT / "app"), instance_path=str(settings.instance_path.resolve()), static_folder=None
+    )
     Path(app.instance_path).mkdir(parents=True, exist_ok=True)
     _configure(app, settings)
     _set_up_templates(app, settings)

@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     # Processes
     web_processes: int = Field(2, alias="WEB_PROCESSES", ge=1, le=64)
     log_format: Literal["console", "json"] = Field("json", alias="LOG_FORMAT")
-    metrics_token: str = Field("", alias="METRICS_TOKEN", description="bearer token for /metrics from elsewhere; empty: this machine only")
+    metrics_token: str = Field(
+        "", alias="METRICS_TOKEN", description="bearer token for /metrics from elsewhere; empty: this machine only"
+    )
     trusted_proxies: int = Field(
         0, alias="TRUSTED_PROXIES", ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed"
     )
@@ -182,7 +184,7 @@ def _kept_secret(path: Path) -> str:
     """A secret that is made once and kept in a file only its owner can read; two processes agree on one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with open(path, "x", encoding="utf-8", opener=_private_opener) as file:  # noqa: PTH123 (Path.open knows no opener)
+        with open(path, "x", encoding="utf-8", opener=_private_opener) as file:
             file.write(secrets.token_urlsafe(48))
     except FileExistsError:
         pass

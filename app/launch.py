@@ -70,6 +70,15 @@ class Part:
             except psutil.NoSuchProcess:
                 return
 
+    def end_by(self, deadline: float) -> None:
+        """Wait until ``deadline`` (monotonic seconds) for it to end, then kill it."""
+        assert self.process is not None
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
     def end_family(self) -> None:
         for member in self.family:
             try:
@@ -155,18 +164,16 @@ def run(chosen: list[Part]) -> int:
 
 
 def _end(chosen: list[Part]) -> None:
-    """End the processes politely, the broker last, then without asking; nothing they made is left."""
-    running = [part for part in reversed(chosen) if part.process is not None and part.process.poll() is None]
-    for part in running:
-        part.count_family()
-        part.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
-    deadline = time.monotonic() + _PATIENCE
-    for part in running:
-        try:
-            part.process.wait(max(0.1, deadline - time.monotonic()))  # type: ignore[union-attr]
-        except subprocess.TimeoutExpired:
-            part.process.kill()  # type: ignore[union-attr]
-            part.process.wait()  # type: ignore[union-attr]
+    """End the processes politely, then without asking; the broker goes last, and nothing they made is left."""
+    broker = [part for part in chosen if part.name == "valkey"]
+    for parts_now in ([part for part in chosen if part not in broker], broker):
+        running = [part for part in parts_now if part.process is not None and part.process.poll() is None]
+        for part in running:
+            part.count_family()
+            part.process.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+        deadline = time.monotonic() + _PATIENCE
+        for part in running:
+            part.end_by(deadline)
     for part in chosen:
         part.end_family()
 

@@ -19,7 +19,9 @@ def expire_due() -> int:
     now = clock.now()
     with reading(), tenancy.scope(tenancy.everyone("find overdue orders")) as session:
         overdue = session.scalars(
-            select(Order.id).where(Order.status == "pending", Order.expires_at <= now, _is_unwanted_or_stuck()).limit(_BATCH)
+            select(Order.id)
+            .where(Order.status == "pending", Order.expires_at <= now, _is_unwanted_or_stuck())
+            .limit(_BATCH)
         ).all()
     for order_id in overdue:
         with tenancy.scope(tenancy.everyone("expire an order")) as session:

@@ -41,7 +41,9 @@ class Order(db.Model, Changing, CustomerOwned):  # type: ignore[name-defined]
     refunded_amount: Mapped[Decimal] = mapped_column(default=Decimal("0.00"))
 
     status: Mapped[str] = mapped_column(String(20), default="pending")  # pending paid cancelled refunded
-    delivery: Mapped[str] = mapped_column(String(20), default="waiting", index=True)  # waiting delivering delivered failed
+    delivery: Mapped[str] = mapped_column(
+        String(20), default="waiting", index=True
+    )  # waiting delivering delivered failed
     expires_at: Mapped[datetime]  # until when it may be paid
     cancel_wanted_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None] = mapped_column(index=True)
@@ -68,5 +70,7 @@ class Order(db.Model, Changing, CustomerOwned):  # type: ignore[name-defined]
         """What the buyer calls it: SaaS 专业版，1 年."""
         if self.product_type == "private":
             return f"私有部署{self.package_name}"
-        length = f"{self.duration_months // 12} 年" if self.duration_months % 12 == 0 else f"{self.duration_months} 个月"
+        length = (
+            f"{self.duration_months // 12} 年" if self.duration_months % 12 == 0 else f"{self.duration_months} 个月"
+        )
         return f"SaaS {self.package_name}，{length}"

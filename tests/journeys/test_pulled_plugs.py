@@ -1,6 +1,6 @@
 """A seeded run of purchases while plugs are pulled: money in = money booked, what is paid is delivered exactly once.
 
-``CHAOS_SEED=7 CHAOS_PURCHASES=200 make test-chaos`` repeats or lengthens a run; a failing seed is printed.
+``CHAOS_SEED=7 CHAOS_PURCHASES=200 make test-all PARTS=plugs`` repeats or lengthens a run; a failing seed is printed.
 """
 
 from __future__ import annotations
