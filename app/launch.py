@@ -24,6 +24,8 @@ from app.config import ROOT, ConfigurationError, Settings
 
 _PATIENCE = 8  # seconds that a process has to end by itself
 _LONGEST_PAUSE = 10.0
+_AT_ONCE = {"valkey", "web"}
+_HEAD_START = 2.5  # seconds
 
 
 @dataclass
@@ -194,7 +196,12 @@ def main() -> int:
     if wanted == list(known):
         prepare(settings)
         print(f"\n  云客CRM → {settings.public_url}\n", file=sys.stderr, flush=True)
-    return run([known[name] for name in wanted])
+    chosen = [known[name] for name in wanted]
+    if "web" in wanted:
+        for part in chosen:
+            # The pages come first: what works behind them would only take the processors away while they load.
+            part.start_at = time.monotonic() + (0 if part.name in _AT_ONCE else _HEAD_START)
+    return run(chosen)
 
 
 if __name__ == "__main__":
