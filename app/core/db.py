@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,17 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from app.core import clock
 
 CENT = Decimal("0.01")
+_KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def uuid7() -> str:
     """A new primary key: UUIDv7 as 36 characters, so that keys sort by the time they were made (SPEC §4)."""
     return str(uuid_utils.uuid7())
+
+
+def is_key(text: str) -> bool:
+    """Whether ``text`` is such a key."""
+    return _KEY.fullmatch(text) is not None
 
 
 def first_key(moment: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, events
@@ -27,8 +27,15 @@ def raise_alert(kind: str, subject: str, detail: str, link: str | None = None) -
 
 def resolve(alert: Alert, *, actor: str) -> None:
     """Somebody has dealt with it; a second time changes nothing."""
-    if alert.resolved_at is None:
-        alert.resolved_at, alert.resolved_by = clock.now(), actor
+    db.session.flush()
+    resolved = db.session.execute(
+        update(Alert)
+        .where(Alert.id == alert.id, Alert.resolved_at.is_(None))
+        .values(resolved_at=clock.now(), resolved_by=actor)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.refresh(alert)
+    if resolved.rowcount == 1:  # type: ignore[attr-defined]
         events.record("alert.resolved", alert.id, actor=actor)
 
 

@@ -13,6 +13,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Email, Length, Optional, ValidationError
 
 from app.blueprints.crm import always_allowed, area
+from app.core.db import uuid7
 from app.core.errors import Invalid, Refused
 from app.crm.access import users
 from app.crm.access.models import CrmUser
@@ -39,6 +40,7 @@ class CustomerForm(Form):
     owner_id = SelectField("负责人", [Optional()])
     remark = TextAreaField("备注", [Optional(), Length(max=5000, message="备注最多 5000 个字")])
     version = HiddenField()
+    draft = HiddenField()
 
     def __init__(self, *args: Any, present: CrmCustomer | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -89,10 +91,11 @@ def customers() -> ResponseReturnValue:
 
 @area.route("/customers/new", methods=["GET", "POST"])
 def new_customer() -> ResponseReturnValue:
-    form = CustomerForm(data=None if request.method == "POST" else {"owner_id": current_user.id})
+    fresh = {"owner_id": current_user.id, "draft": uuid7()}
+    form = CustomerForm(data=None if request.method == "POST" else fresh)
     if form.validate_on_submit():
         try:
-            added = keep.add_customer(form.details(), actor=_me())
+            added = keep.add_customer(form.details(), actor=_me(), draft=form.draft.data or "")
             return _saved(added, f"已添加客户「{added.name}」")
         except Refused as error:
             form.refuse(error)
@@ -248,7 +251,7 @@ def _as_data(found: CrmCustomer) -> dict[str, Any]:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
+    return int(text) if text and text.isdecimal() and len(text) < 10 else 0
 
 
 def _me() -> CrmUser:

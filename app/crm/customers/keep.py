@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, events
-from app.core.db import db
+from app.core.db import db, is_key, uuid7
 from app.core.errors import Conflict, Invalid
 from app.crm.access.models import CrmUser
 from app.crm.customers import phones, queries, words
@@ -44,12 +45,20 @@ class Outdated(Conflict):
         self.present = present
 
 
-def add_customer(details: Details, *, actor: CrmUser) -> CrmCustomer:
-    """A new customer of the actor's tenant. Raises Invalid on the field that can not be."""
-    customer = CrmCustomer(tenant_id=actor.tenant_id, version=1)
+def add_customer(details: Details, *, actor: CrmUser, draft: str = "") -> CrmCustomer:
+    """A new customer of the actor's tenant. Raises Invalid on the field that can not be.
+
+    ``draft`` is the key that an empty form was given: the same form sent twice, even at once, is one customer.
+    """
+    customer = CrmCustomer(id=draft if is_key(draft) else uuid7(), tenant_id=actor.tenant_id, version=1)
     _write(customer, details, actor)
-    db.session.add(customer)
-    db.session.flush()
+    try:
+        with db.session.begin_nested():
+            db.session.add(customer)
+    except IntegrityError:
+        if not is_key(draft):
+            raise
+        return _same(draft, details) or add_customer(details, actor=actor)
     events.record("crm_customer.added", customer.id, actor=_name(actor))
     return customer
 
@@ -130,6 +139,14 @@ def _write_phone(customer: CrmCustomer, phone: str) -> None:
     customer.phone = phone or None
     customer.phone_index = phones.index(customer.tenant_id, phone) if phone else None
     customer.phone_masked = phones.masked(phone) if phone else ""
+
+
+def _same(draft: str, details: Details) -> CrmCustomer | None:
+    """The customer that was made of this draft, if it says the same; who went back and wrote another one wants both."""
+    there = db.session.scalars(select(CrmCustomer).where(CrmCustomer.id == draft)).first()
+    if there is None or replace(written(there), phone="") != replace(details, phone=""):
+        return None
+    return there if phones.normalise(details.phone) == (there.phone or "") else None
 
 
 def _owner(owner_id: str, customer: CrmCustomer) -> str | None:
