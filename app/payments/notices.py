@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 _KEPT = ("Wechatpay-", "Content-Type", "User-Agent")
 _LONGEST_BODY = 64 * 1024
+_LONGEST_REFUSED = 8 * 1024  # characters
+_MOST_REFUSED = 2000  # an hour and address
 
 
 def receive(gateway_name: str, headers: Mapping[str, str], body: bytes, address: str) -> Answer:
@@ -45,6 +47,7 @@ def receive(gateway_name: str, headers: Mapping[str, str], body: bytes, address:
     except NoticeRefused as refusal:
         row.reason = refusal.reason[:60]
         log.warning("notice_refused", gateway=gateway_name, reason=refusal.reason)
+        _keep_little(row)
         if refusal.reason == "unknown_serial":
             _want_certificates(gateway_name)
         return gateway.rejected(refusal.reason)
@@ -68,6 +71,16 @@ def _book(gateway_name: str, notice: Notice, row: GatewayNotice) -> str:
     if row.attempt_no:
         row.order_id = db.session.scalar(select(Payment.order_id).where(Payment.attempt_no == row.attempt_no))
     return verdict
+
+
+def _keep_little(row: GatewayNotice) -> None:
+    """What proves nothing fills no disk: the beginning of its body, and of a flood from one address the first ones."""
+    row.body = row.body[:_LONGEST_REFUSED]
+    try:
+        quota.take(f"refused-notices:{row.address}", limit=_MOST_REFUSED, window=timedelta(hours=1))
+    except TooMany:
+        db.session.delete(row)
+        db.session.flush()
 
 
 def _want_certificates(gateway_name: str) -> None:

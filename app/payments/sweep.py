@@ -63,6 +63,7 @@ def ask_open_refunds() -> int:
             refund.ask_refund(refund_id)
         except (GatewayDown, GatewayRefused) as error:
             log.warning("refund_not_answered", refund=refund_id, error=str(error))
+            _put_refund_off(refund_id)
     return len(due)
 
 
@@ -71,6 +72,17 @@ def _ask(payment_id: str, expires_at: datetime) -> None:
         check.close_attempt(payment_id, "sweep")
     else:
         check.check_attempt(payment_id, "sweep")
+
+
+def _put_refund_off(refund_id: str) -> None:
+    """Behind the others: some that are never answered must not keep the rest from being asked about."""
+    with tenancy.scope(tenancy.everyone("put a refund off")) as session:
+        session.execute(
+            update(Refund)
+            .where(Refund.id == refund_id)
+            .values(updated_at=clock.now())
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _put_off(payment_id: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from app.core import clock
 from app.orders.models import Order
+from app.payments import notices
 from app.payments.models import Case, GatewayNotice, Refund
 from tests.domain.payments.conftest import place, reread, rows
 
@@ -209,3 +210,25 @@ def test_a_huge_body_is_turned_away_before_it_is_read(cashier):
 
     assert answer.status_code == 413
     assert rows(GatewayNotice) == []
+
+
+def test_a_flood_of_forgeries_does_not_fill_the_disk(cashier, order, monkeypatch):
+    monkeypatch.setattr(notices, "_MOST_REFUSED", 3)
+
+    answers = [cashier.client.post("/pay/wechat/notify", data=b"x" * 60_000) for _ in range(5)]
+
+    assert {answer.status_code >= 400 for answer in answers} == {True}
+    kept = rows(GatewayNotice)
+    assert (len(kept), max(len(row.body) for row in kept)) == (3, 8 * 1024)
+
+
+def test_a_flood_of_forgeries_does_not_keep_the_genuine_notice_out(cashier, order, monkeypatch):
+    monkeypatch.setattr(notices, "_MOST_REFUSED", 1)
+    body, headers = wechat_letter(cashier, order)
+    for _ in range(3):
+        cashier.client.post("/pay/wechat/notify", data=b"{}")
+
+    answer = cashier.client.post("/pay/wechat/notify", data=body, headers=headers)
+
+    assert answer.status_code == 200
+    assert reread(Order, order.id).status == "paid"

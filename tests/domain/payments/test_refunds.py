@@ -147,3 +147,20 @@ def test_a_refund_made_in_the_gateways_console_becomes_a_case(paid):
 
     assert verdict == "unknown"
     assert [case.kind for case in rows(Case)] == ["external_refund"]
+
+
+def test_a_refund_that_is_never_answered_keeps_no_other_waiting(cashier, paid, monkeypatch):
+    monkeypatch.setattr(sweep, "_BATCH", 1)
+    ask(paid, "100.00")
+    ask(paid, "200.00")
+    cashier.work()
+    cashier.wire.switches.set_fault("wechat", "error")
+
+    asked = []
+    for minute in (1, 2):
+        with later(60 * minute):
+            sweep.ask_open_refunds()
+            asked.append({row.refund_no for row in rows(Refund) if row.updated_at == clock.now()})
+    cashier.wire.switches.clear_fault("wechat")
+
+    assert [len(found) for found in asked] == [1, 1] and asked[0] != asked[1]
