@@ -66,7 +66,8 @@ def assemble(settings: Settings | None = None) -> Flask:
 
 def _with_sandbox_gateways(settings: Settings) -> Settings:
     """Fill in the local counterparts for whatever gateway has no settings of its own (SPEC §2, Sandbox)."""
-    from app.gateways.sandbox.keys import ALIPAY_VARIABLES, WECHATPAY_VARIABLES, ensure_keys
+    from app.gateways.sandbox.keys import ALIPAY_VARIABLES, WECHATPAY_VARIABLES, ensure_keys, load_keys
+    from app.gateways.sandbox.oauth import app_secret
     from app.provisioning.keys import ensure_license_key
 
     given = {name: str(getattr(settings, name.lower())) for name in (*WECHATPAY_VARIABLES, *ALIPAY_VARIABLES)}
@@ -76,6 +77,10 @@ def _with_sandbox_gateways(settings: Settings) -> Settings:
             settings.instance_path, public_url=settings.public_url, sandbox_port=settings.sandbox_port, given=given
         ).items()
     }
+    if not settings.wechat_app_secret:
+        made["wechat_app_secret"] = app_secret(load_keys(settings.instance_path))
+        made["wechat_authorize_url"] = f"{settings.public_url}/sandbox/wechat/oauth"
+        made["wechat_api"] = f"http://127.0.0.1:{settings.sandbox_port}"
     if not settings.license_private_key:
         made["license_private_key"] = ensure_license_key(settings.instance_path)
     return settings.model_copy(update=made)

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     )
     wechatpay_public_key_id: str = Field("", alias="WECHATPAY_PUBLIC_KEY_ID")
 
+    # The official account's silent log-in, for payments inside WeChat (JSAPI); without it one scans there
+    wechat_app_secret: str = Field("", alias="WECHAT_APP_SECRET", description="of WECHATPAY_APPID's official account")
+    wechat_authorize_url: str = Field("", alias="WECHAT_AUTHORIZE_URL", description="default: open.weixin.qq.com's")
+    wechat_api: str = Field("", alias="WECHAT_API", description="default: https://api.weixin.qq.com")
+
     # Alipay
     alipay_gateway: str = Field(
         "", alias="ALIPAY_GATEWAY", description="default: https://openapi.alipay.com/gateway.do"

@@ -10,7 +10,7 @@ from app.config import ROOT, ConfigurationError, Settings
 from app.crm.access import passwords
 from app.crm.access import tenants as crm_tenants
 from app.crm.access.home import Home
-from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_pay
+from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_identity, wechat_pay
 from app.notifications import purchase, send
 from app.orders import links
 from app.payments import certificates, registry
@@ -25,6 +25,7 @@ ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
 
 def connect(app: Flask, settings: Settings) -> None:
     registry.use(_gateways(settings) if settings.edition == "cloud" else {})
+    registry.use_identity(_wechat_identity(settings))
     send.use(sms=_sms(settings), mail=_mail(settings))
     links.use_public_url(settings.public_url)
     purchase.use_public_url(settings.public_url)
@@ -60,6 +61,17 @@ def _wechat_pay(settings: Settings) -> wechat_pay.WeChatPaySettings:
         public_key_id=settings.wechatpay_public_key_id or None,
         notify_url=f"{settings.public_url}/pay/wechat/notify",
         refund_notify_url=f"{settings.public_url}/pay/wechat/refund-notify",
+    )
+
+
+def _wechat_identity(settings: Settings) -> wechat_identity.WeChatIdentity | None:
+    if not settings.wechat_app_secret:
+        return None
+    return wechat_identity.WeChatIdentity(
+        appid=settings.wechatpay_appid,
+        secret=settings.wechat_app_secret,
+        authorize_at=settings.wechat_authorize_url or wechat_identity.AUTHORIZE_URL,
+        api=(settings.wechat_api or wechat_identity.API).rstrip("/"),
     )
 
 

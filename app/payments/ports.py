@@ -150,6 +150,18 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class WalletIdentity(Protocol):
+    """How a wallet's own browser tells who its holder is; the payer of a JSAPI payment must be named."""
+
+    def authorize_url(self, back: str, state: str) -> str:
+        """Where to send the browser, which comes back to ``back`` with ``code`` and ``state``."""
+        ...
+
+    def openid(self, code: str) -> str:
+        """The visitor's openid; raises GatewayDown or GatewayRefused."""
+        ...
+
+
 @runtime_checkable
 class PaymentGateway(Protocol):
     """One gateway. Every method that speaks outside has a bounded time and raises only GatewayDown or GatewayRefused."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.core.errors import NotFound
-from app.payments.ports import PaymentGateway
+from app.payments.ports import PaymentGateway, WalletIdentity
 
 _gateways: dict[str, PaymentGateway] = {}
 
@@ -13,6 +13,19 @@ _gateways: dict[str, PaymentGateway] = {}
 def use(gateways: Mapping[str, PaymentGateway]) -> None:
     _gateways.clear()
     _gateways.update(gateways)
+
+
+_identity: WalletIdentity | None = None
+
+
+def use_identity(identity: WalletIdentity | None) -> None:
+    global _identity
+    _identity = identity
+
+
+def wechat_identity() -> WalletIdentity | None:
+    """How to learn an openid inside WeChat; None where no official account is set up."""
+    return _identity
 
 
 def get(name: str) -> PaymentGateway:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import Response, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from app.blueprints.checkout import area, browser, purchase
+from app.blueprints.checkout import area, browser, purchase, wechat
 from app.blueprints.checkout.standing import Standing, standing_of
 from app.core import clock
 from app.core.errors import Refused
@@ -34,6 +34,8 @@ def order(order_no: str) -> ResponseReturnValue:
         browser.let_in_by_key(order_no, key)
         return redirect(_here(order_no), 303)
     found = browser.visible_order(order_no)
+    if found.is_open and not request.headers.get("HX-Request") and (away := wechat.detour()) is not None:
+        return away
     standing = standing_of(found, _gateway_asked_for(), _asked_at(found))
     if wanted_fragment(("pay_status",)):
         return _poll_answer(found, standing)

@@ -6,7 +6,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import IntegerField, StringField
 
-from app.blueprints.checkout import area, browser
+from app.blueprints.checkout import area, browser, wechat
 from app.blueprints.checkout.browser import Choice
 from app.catalog import queries
 from app.catalog.quote import Quote, quote
@@ -32,6 +32,8 @@ class PlanForm(Form):
 @area.get("/<any(saas, private):product>")
 def plan(product: str) -> ResponseReturnValue:
     """The packages; the address may preselect one (``?package=pro&months=12``)."""
+    if (away := wechat.detour()) is not None:
+        return away
     wanted = Choice(request.args.get("package", ""), request.args.get("months", 0, type=int))
     return _plan_page(product, PlanForm(formdata=None), _nearest(product, wanted))
 

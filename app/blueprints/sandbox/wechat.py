@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import hashlib
+from urllib.parse import urlencode, urlsplit
 
-from flask import abort, redirect, request, url_for
+from flask import abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.sandbox import area, sandbox
@@ -29,6 +30,18 @@ def wechat_h5() -> ResponseReturnValue:
     if back and (urlsplit(back).scheme not in {"http", "https"} or not urlsplit(back).hostname):
         abort(400)
     return _shown(_wanted(request.args.get("prepay_id", "")), back)
+
+
+@area.get("/wechat/oauth")
+def wechat_oauth() -> ResponseReturnValue:
+    """The official account's silent log-in: back at once, with a code for an openid of this browser's own."""
+    back = urlsplit(request.args.get("redirect_uri", ""))
+    here = urlsplit(current_app.extensions["settings"].public_url)
+    if (back.scheme, back.netloc) != (here.scheme, here.netloc) or request.args.get("response_type") != "code":
+        abort(400)
+    openid = f"o{hashlib.sha256(request.headers.get('User-Agent', '').encode()).hexdigest()[:27]}"
+    words = urlencode({"code": sandbox().oauth.new_code(openid), "state": request.args.get("state", "")})
+    return redirect(f"{back.geturl()}{'&' if back.query else '?'}{words}", 302)
 
 
 @area.post("/wechat/pay/<token>")

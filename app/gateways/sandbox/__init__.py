@@ -17,6 +17,7 @@ from app.gateways.sandbox.books import Books
 from app.gateways.sandbox.courier import Courier
 from app.gateways.sandbox.inbox import Inbox
 from app.gateways.sandbox.keys import SandboxKeys, load_keys
+from app.gateways.sandbox.oauth import OAuthCounterpart
 from app.gateways.sandbox.store import Store
 from app.gateways.sandbox.switches import Switches
 from app.gateways.sandbox.wechat import WeChatCounterpart
@@ -33,6 +34,7 @@ class Sandbox:
     alipay: AlipayCounterpart
     courier: Courier
     inbox: Inbox
+    oauth: OAuthCounterpart
 
     @classmethod
     def open(
@@ -58,6 +60,7 @@ class Sandbox:
             alipay=AlipayCounterpart(keys, books, switches, now),
             courier=Courier(keys, books, switches, now, speed_up),
             inbox=Inbox(store, now),
+            oauth=OAuthCounterpart(keys, switches, now),
         )
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
-from app.gateways.sandbox import Sandbox
+from app.gateways.sandbox import Sandbox, oauth
 from app.gateways.sandbox.alipay import PRODUCTS, Refusal, form_of, mistake_page
 from app.gateways.sandbox.switches import Fault
 from app.gateways.sandbox.wire import WireAnswer, WireRequest
@@ -44,6 +44,8 @@ class Wire:
     def answer(self, request: WireRequest) -> WireAnswer:
         if request.path.endswith("/gateway.do"):
             return under_fault(self._sandbox, "alipay", lambda: self._alipay(request), self._stop)
+        if request.path == oauth.PATH:
+            return self._sandbox.oauth.answer(request)
         return under_fault(self._sandbox, "wechat", lambda: self._sandbox.wechat.answer(request), self._stop)
 
     def _alipay(self, request: WireRequest) -> WireAnswer:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from app.gateways.sandbox import store
@@ -107,6 +107,18 @@ class Switches:
 
     def set_offers_certificates(self, offers: bool) -> None:
         self._set("offers_certificates", offers)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep something under a name, for any process to take out."""
+        self._set(name, value)
+
+    def take_out(self, name: str) -> Any:
+        """What was kept under the name, once; None if nothing is."""
+        table = store.switches
+        with self._store.writing() as connection:
+            value = connection.scalar(select(table.c.value).where(table.c.name == name))
+            connection.execute(delete(table).where(table.c.name == name))
+        return None if value is None else json.loads(value)
 
     def _get(self, name: str, default: Any = None) -> Any:
         table = store.switches

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -13,7 +14,9 @@ from app.core.db import db
 from app.customers.models import Acceptance, Person
 from app.orders.links import access_key
 from app.orders.models import Order
+from app.payments import registry
 from app.payments.models import Payment
+from app.payments.ports import GatewayRefused
 from app.provisioning.models import License, Tenant
 from tests.areas.checkout.conftest import HTMX, all_orders, attempts, latest_code, poll, poll_path
 
@@ -425,7 +428,6 @@ def test_after_leaving_for_alipay_the_page_left_behind_notices_the_attempt(buyer
     ("agent", "channel"),
     [
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Mobile/15E148 Safari", "h5"),
-        ("Mozilla/5.0 (Linux; Android 15) Mobile MicroMessenger/8.0.50", "native"),
         ("Mozilla/5.0 (X11; Linux x86_64)", "native"),
     ],
 )
@@ -436,7 +438,54 @@ def test_the_device_decides_how_wechat_is_opened(app, work, buyer, agent, channe
 
     assert attempts()[-1].channel == channel
     assert ("打开微信付款" in html) == (channel == "h5")
-    assert ("在浏览器打开" in html) == ("MicroMessenger" in agent)
+
+
+INSIDE_WECHAT = "Mozilla/5.0 (Linux; Android 15) Mobile MicroMessenger/8.0.50"
+
+
+def go_through_wechat(client, path: str):
+    """Follow the detour by which WeChat tells who its holder is."""
+    away = client.get(path)
+    back = client.get(away.location.removeprefix("http://127.0.0.1:8000").partition("#")[0])
+    return client.get(back.location.removeprefix("http://127.0.0.1:8000"))
+
+
+def test_inside_wechat_the_visitor_is_known_without_a_question_and_pays_in_place(wire, buyer):
+    buyer.client.environ_base["HTTP_USER_AGENT"] = INSIDE_WECHAT
+
+    returned = go_through_wechat(buyer.client, "/checkout/saas?package=basic")
+    html = buyer.see(buyer.buy())
+
+    assert returned.location == "/checkout/saas?package=basic"
+    assert attempts()[-1].channel == "jsapi"
+    assert attempts()[-1].openid.startswith("o")
+    assert "data-wechat-pay=" in html and "paySign" in html
+
+
+def test_inside_wechat_the_detour_is_taken_once_and_a_wrong_state_counts_for_nothing(wire, buyer):
+    buyer.client.environ_base["HTTP_USER_AGENT"] = INSIDE_WECHAT
+    buyer.client.get("/checkout/saas")
+
+    buyer.client.get("/checkout/wechat/back?code=stolen&state=somebody-elses")
+    again = buyer.client.get("/checkout/saas")
+    html = buyer.see(buyer.buy())
+
+    assert again.status_code == 200
+    assert attempts()[-1].channel == "native"
+    assert "在浏览器打开" in html
+
+
+def test_a_code_is_good_once(wire, buyer):
+    buyer.client.environ_base["HTTP_USER_AGENT"] = INSIDE_WECHAT
+    away = buyer.client.get("/checkout/saas")
+    back = buyer.client.get(away.location.removeprefix("http://127.0.0.1:8000").partition("#")[0])
+    code = dict(parse_qsl(urlsplit(back.location).query))["code"]
+    identity = registry.wechat_identity()
+
+    assert identity.openid(code).startswith("o")
+    with pytest.raises(GatewayRefused) as refusal:
+        identity.openid(code)
+    assert refusal.value.code == "40029"
 
 
 def test_inside_wechat_with_a_known_openid_the_sheet_opens_in_place(buyer):
