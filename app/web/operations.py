@@ -51,11 +51,12 @@ def metrics() -> ResponseReturnValue:
     if not (_asks_from_here() or _has_token(current_app.extensions["settings"].metrics_token)):
         abort(404)
     tenancy.enter(tenancy.everyone("metrics"))
+    owed = ("waiting", "running", "failed")
     counts = db.session.execute(
-        select(events.Task.state, func.count()).where(events.Task.state != "done").group_by(events.Task.state)
+        select(events.Task.state, func.count()).where(events.Task.state.in_(owed)).group_by(events.Task.state)
     )
     found = dict(counts.all())
-    for state in ("waiting", "running", "failed"):
+    for state in owed:
         _tasks.labels(state).set(found.get(state, 0))
     return Response(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
 

@@ -153,3 +153,38 @@ def test_who_changes_his_last_64_bits_is_still_the_same_visitor(
     with app.test_request_context("/", environ_base={"REMOTE_ADDR": seen}):
         assert client_address() == address
         assert client_network() == network
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/my/login", "yk_my"), ("/crm/login", "yk_crm"), ("/checkout/saas", "yk_site")]
+)
+def test_over_https_no_script_and_no_other_host_reads_or_sets_the_cookie(
+    app: Flask, client: Browser, stage: Stage, path: str, name: str
+) -> None:
+    app.config["SESSION_COOKIE_SECURE"] = True
+    try:
+        answer = client.post(path, data={"package": "pro", "months": 12}, base_url="https://localhost")
+        answer = answer if "Set-Cookie" in answer.headers else client.get(path, base_url="https://localhost")
+    finally:
+        app.config["SESSION_COOKIE_SECURE"] = False
+    cookies = answer.headers.getlist("Set-Cookie")
+
+    for kept in cookies:
+        assert kept.startswith(f"__Host-{name}=")
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(kept.split("; "))
+        assert "Domain" not in kept
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+def test_no_other_method_does_what_a_form_does(app: Flask, insider: Browser, stage: Stage, method: str) -> None:
+    done = [
+        rule.rule
+        for rule in routes(app, "POST")
+        if insider.open(path_of(rule, stage.keys), method=method).status_code not in {404, 405}
+    ]
+
+    assert done == []
+
+
+def test_a_body_that_is_too_big_is_refused(client: Browser) -> None:
+    assert client.post("/my/login", data=b"x" * (3 * 1024 * 1024)).status_code == 413
