@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from app import config
 from app.config import ROOT, ConfigurationError, Settings
 
-_PATIENCE = 8  # seconds that a process has to end by itself
+_PATIENCE = 5  # seconds that a process has to end by itself
 _LONGEST_PAUSE = 10.0
 _AT_ONCE = {"valkey", "web"}
 _HEAD_START = 2.5  # seconds
