@@ -188,3 +188,22 @@ def test_no_other_method_does_what_a_form_does(app: Flask, insider: Browser, sta
 
 def test_a_body_that_is_too_big_is_refused(client: Browser) -> None:
     assert client.post("/my/login", data=b"x" * (3 * 1024 * 1024)).status_code == 413
+
+
+@pytest.mark.parametrize("state", ["-", "", "é", "another"])
+def test_nobody_is_given_another_ones_openid(
+    app: Flask, client: Browser, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """The way back from WeChat counts only for the browser that was sent there."""
+    asked: list[str] = []
+
+    class Identity:
+        def openid(self, code: str) -> str:
+            asked.append(code)
+            return "openid-of-the-attacker"
+
+    monkeypatch.setattr("app.payments.registry.wechat_identity", lambda: Identity())
+
+    answer = client.get("/checkout/wechat/back", query_string={"code": "stolen", "state": state})
+
+    assert (answer.status_code, asked) == (303, [])

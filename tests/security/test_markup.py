@@ -33,7 +33,7 @@ WRITTEN: dict[type, tuple[str, ...]] = {
     Order: ("company_name", "contact_name", "package_name", "remark"),
     Tenant: ("name", "package_name"),
     License: ("name", "package_name"),
-    CrmCustomer: ("name", "contact_name", "region", "source", "remark", "email", "phone_masked"),
+    CrmCustomer: ("name", "contact_name", "region", "source", "remark", "email"),
     CrmUser: ("name",),
     Staff: ("name", "title"),
     Payment: ("error",),

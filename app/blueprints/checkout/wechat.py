@@ -34,7 +34,8 @@ def detour() -> ResponseReturnValue | None:
 def wechat_back() -> ResponseReturnValue:
     """WeChat sent the visitor back with a code for his openid; a state that is not this browser's counts for nothing."""
     identity, code = registry.wechat_identity(), request.args.get("code", "")
-    is_ours = secrets.compare_digest(request.args.get("state", ""), session.get("wechat_state") or "-")
+    asked, given = session.get("wechat_state") or "", request.args.get("state", "")
+    is_ours = bool(asked) and secrets.compare_digest(given.encode(), asked.encode())
     if identity is not None and code and is_ours:
         try:
             session["openid"] = identity.openid(code[:200])
