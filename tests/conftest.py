@@ -71,7 +71,10 @@ def app(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Iterator[
     instance = tmp_path_factory.mktemp("instance")
     port = free_port()
     gateways = {name.lower(): value for name, value in ensure_keys(instance).items()}
-    gateways |= {"wechatpay_gateway": f"http://127.0.0.1:{port}", "alipay_gateway": f"http://127.0.0.1:{port}/gateway.do"}
+    gateways |= {
+        "wechatpay_gateway": f"http://127.0.0.1:{port}",
+        "alipay_gateway": f"http://127.0.0.1:{port}/gateway.do",
+    }
     url = database_of_this_worker(os.environ.get("TEST_DATABASE_URL", ""), worker_name)
     settings = load(
         _env_file=None,
