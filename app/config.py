@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -186,18 +188,19 @@ def _with_driver(url: str) -> str:
 
 
 def _kept_secret(path: Path) -> str:
-    """A secret that is made once and kept in a file only its owner can read; two processes agree on one."""
+    """A secret that is made once and kept in a file only its owner can read.
+
+    It appears whole or not at all; of two processes that make it at once, one wins and both use its secret.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(path, "x", encoding="utf-8", opener=_private_opener) as file:
+    if not path.exists():
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        Path(draft).unlink()
     return path.read_text("utf-8").strip()
-
-
-def _private_opener(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
 
 
 _WECHAT = ("WECHATPAY_MCHID", "WECHATPAY_APPID", "WECHATPAY_SERIAL_NO", "WECHATPAY_PRIVATE_KEY", "WECHATPAY_APIV3_KEY")
