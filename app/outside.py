@@ -10,8 +10,15 @@ from app.config import ROOT, ConfigurationError, Settings
 from app.crm.access import passwords
 from app.crm.access import tenants as crm_tenants
 from app.crm.access.home import Home
-from app.gateways import alipay, mail_sandbox, mail_smtp, sms_sandbox, wechat_identity, wechat_pay
-from app.notifications import purchase, send
+from app.crm.capture import site as capture_site
+from app.gateways import mail_sandbox, mail_smtp, sms_sandbox, wechat_identity, wechat_sandbox
+from app.gateways.alipay.adapter import Alipay
+from app.gateways.alipay.self_test import self_test as alipay_self_test
+from app.gateways.alipay.settings import AlipaySettings
+from app.gateways.wechat_pay.adapter import WeChatPay
+from app.gateways.wechat_pay.self_test import self_test as wechat_self_test
+from app.gateways.wechat_pay.settings import WeChatPaySettings
+from app.notifications import purchase, send, task_reminders
 from app.orders import links
 from app.payments import certificates, registry
 from app.payments.ports import PaymentGateway
@@ -26,11 +33,15 @@ ALIPAY_GATEWAY = "https://openapi.alipay.com/gateway.do"
 def connect(app: Flask, settings: Settings) -> None:
     registry.use(_gateways(settings) if settings.edition == "cloud" else {})
     registry.use_identity(_wechat_identity(settings))
-    send.use(sms=_sms(settings), mail=_mail(settings))
+    send.use(
+        sms=_sms(settings), mail=_mail(settings), wechat=wechat_sandbox.SandboxWeChat() if settings.sandbox else None
+    )
     links.use_public_url(settings.public_url)
     purchase.use_public_url(settings.public_url)
+    task_reminders.use_public_url(settings.public_url)
     ports.use(Home())
     crm_tenants.use(PurchasedTenants())
+    capture_site.use_tenant(settings.vendor_tenant if settings.edition == "cloud" else "")
     passwords.configure(rounds=settings.password_rounds)
     tenants.configure(first_password=settings.tenant_admin_password)
     license_certificates.use_key(settings.license_private_key)
@@ -41,16 +52,16 @@ def connect(app: Flask, settings: Settings) -> None:
 def _gateways(settings: Settings) -> dict[str, PaymentGateway]:
     """The payment gateways; raises ConfigurationError with all that is wrong with their keys, found without a call."""
     wechat_settings, alipay_settings = _wechat_pay(settings), _alipay(settings)
-    if wrong := [*wechat_pay.self_test(wechat_settings), *alipay.self_test(alipay_settings)]:
+    if wrong := [*wechat_self_test(wechat_settings), *alipay_self_test(alipay_settings)]:
         raise ConfigurationError(" ".join(wrong))
     return {
-        "wechat": wechat_pay.WeChatPay(wechat_settings, certificates.DatabaseCertificates("wechat")),
-        "alipay": alipay.Alipay(alipay_settings),
+        "wechat": WeChatPay(wechat_settings, certificates.DatabaseCertificates("wechat")),
+        "alipay": Alipay(alipay_settings),
     }
 
 
-def _wechat_pay(settings: Settings) -> wechat_pay.WeChatPaySettings:
-    return wechat_pay.WeChatPaySettings(
+def _wechat_pay(settings: Settings) -> WeChatPaySettings:
+    return WeChatPaySettings(
         gateway=settings.wechatpay_gateway or WECHATPAY_HOST,
         mchid=settings.wechatpay_mchid,
         appid=settings.wechatpay_appid,
@@ -75,12 +86,12 @@ def _wechat_identity(settings: Settings) -> wechat_identity.WeChatIdentity | Non
     )
 
 
-def _alipay(settings: Settings) -> alipay.AlipaySettings:
+def _alipay(settings: Settings) -> AlipaySettings:
     gateway = alipay_door(settings.alipay_gateway or ALIPAY_GATEWAY)
     # The sandbox's cashier is a page of the web process; calls go to the sandbox's own process, or the web process
     # could come to wait for itself.
     is_own = settings.sandbox and gateway.startswith(f"{settings.public_url}/sandbox/")
-    return alipay.AlipaySettings(
+    return AlipaySettings(
         gateway=gateway,
         calls=f"http://127.0.0.1:{settings.sandbox_port}/gateway.do" if is_own else "",
         app_id=settings.alipay_app_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from app.core.clock import SHANGHAI
 from app.payments.ports import GatewayRefused
 
 _CENT = Decimal("0.01")
+_BEIJING = "%Y-%m-%d %H:%M:%S"
 _YUAN = re.compile(r"[0-9]{1,11}(\.[0-9]{1,2})?", re.ASCII)
 LARGEST_FEN = 10**13  # far above any order; keeps hostile integers out of Decimal and the database
 
@@ -50,31 +52,27 @@ def rfc3339(moment: datetime) -> str:
 
 def parse_rfc3339(text: object) -> datetime | None:
     """An instant of WeChat Pay in UTC; None when absent; ValueError when it is no instant."""
-    if text in (None, ""):
-        return None
-    if not isinstance(text, str):
-        raise ValueError("not an instant")
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("an instant without its zone")
-    return _in_utc(moment)
+    return _parsed(text, datetime.fromisoformat)
 
 
 def beijing_text(moment: datetime) -> str:
     """``2026-01-02 15:04:05`` in Beijing, whatever the zone of this process: as Alipay writes instants."""
-    return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone(SHANGHAI).strftime(_BEIJING)
 
 
 def parse_beijing(text: object) -> datetime | None:
     """An instant of Alipay (with or without milliseconds) in UTC; None when absent; ValueError when it is none."""
+    return _parsed(text, lambda text: datetime.strptime(text[:19], _BEIJING).replace(tzinfo=SHANGHAI))
+
+
+def _parsed(text: object, read: Callable[[str], datetime]) -> datetime | None:
     if text in (None, ""):
         return None
     if not isinstance(text, str):
         raise ValueError("not an instant")
-    return _in_utc(datetime.strptime(text[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI))
-
-
-def _in_utc(moment: datetime) -> datetime:
+    moment = read(text)
+    if moment.tzinfo is None:
+        raise ValueError("an instant without its zone")
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:  # the years 1 and 9999

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -134,16 +135,16 @@ def _carry_out(order_id: str, step: Step) -> bool:
                 row.attempts += 1
                 row.started_at, row.finished_at = began, clock.now()
     except Exception as error:
-        _note_failure(order_id, step, error)
+        _note_failure(order_id, step, began, error)
         raise
     return True
 
 
-def _note_failure(order_id: str, step: Step, error: Exception) -> None:
+def _note_failure(order_id: str, step: Step, began: datetime, error: Exception) -> None:
     with _transaction():
         row = _row(order_id, step)
         if row.state != "done":
-            row.state = "failed"
+            row.state, row.started_at = "failed", began
             row.attempts += 1
             row.error = _in_words(error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, Date, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,38 +13,40 @@ from app.core.db import Changing, Identified, db
 from app.core.tenancy import CustomerOwned
 
 
-class Tenant(db.Model, Changing, CustomerOwned):  # type: ignore[name-defined]
-    """A company's own room in the CRM."""
+class Granted(Changing, CustomerOwned):
+    """What every purchase gives alike: a code, the company it was sold to, and the package with its limits."""
 
-    __tablename__ = "tenants"
+    code_prefix: ClassVar[str]
 
-    code: Mapped[str] = mapped_column(String(40), unique=True)  # TENANT-XXXX-XXXX-XXXX-XXXX
+    code: Mapped[str] = mapped_column(String(40), unique=True)  # the prefix and XXXX-XXXX-XXXX-XXXX
     name: Mapped[str] = mapped_column(String(200))
     order_id: Mapped[str | None] = mapped_column(String(36), ForeignKey("purchase_orders.id"), unique=True)
     package_code: Mapped[str] = mapped_column(String(30))
     package_name: Mapped[str] = mapped_column(String(100))
     max_users: Mapped[int | None] = mapped_column(Integer)
-    storage_gb: Mapped[int | None] = mapped_column(Integer)
     features: Mapped[list[str]]
+
+
+class Tenant(db.Model, Granted):  # type: ignore[name-defined]
+    """A company's own room in the CRM."""
+
+    __tablename__ = "tenants"
+    code_prefix = "TENANT-"
+
+    storage_gb: Mapped[int | None] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(String(20), default="active", index=True)
     starts_on: Mapped[date] = mapped_column(Date)
     expires_on: Mapped[date] = mapped_column(Date)  # the last day, valid to its end in Asia/Shanghai
     first_password: Mapped[str | None] = mapped_column(EncryptedText)  # until it was changed at the first log-in
 
 
-class License(db.Model, Changing, CustomerOwned):  # type: ignore[name-defined]
+class License(db.Model, Granted):  # type: ignore[name-defined]
     """The right to run our software on one's own server, with a signed certificate."""
 
     __tablename__ = "licenses"
+    code_prefix = "PRIV-"
 
-    code: Mapped[str] = mapped_column(String(40), unique=True)  # PRIV-XXXX-XXXX-XXXX-XXXX
-    name: Mapped[str] = mapped_column(String(200))
-    order_id: Mapped[str | None] = mapped_column(String(36), ForeignKey("purchase_orders.id"), unique=True)
-    package_code: Mapped[str] = mapped_column(String(30))
-    package_name: Mapped[str] = mapped_column(String(100))
     license_type: Mapped[str] = mapped_column(String(20), default="perpetual")
-    max_users: Mapped[int | None] = mapped_column(Integer)
-    features: Mapped[list[str]]
     status: Mapped[str] = mapped_column(String(20), default="issued", index=True)
     issued_on: Mapped[date] = mapped_column(Date)
     maintenance_until: Mapped[date | None] = mapped_column(Date)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import select
 
-from app.core import clock
 from app.core.db import db
 from app.core.errors import NotFound
 from app.orders.models import Order
-from app.provisioning import deliver
-from app.provisioning import licenses as license_verbs
-from app.provisioning import tenants as tenant_verbs
+from app.provisioning import deliver, grants
 from app.provisioning.models import DeliveryStep, License, Release, Tenant
+from app.provisioning.releases import PLATFORMS
 
-UNDELIVERED_AFTER = timedelta(minutes=10)
-
-Grant = TypeVar("Grant", Tenant, License)
+Row = TypeVar("Row", Tenant, License, Release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,70 +54,48 @@ def _view(step: deliver.Step, row: DeliveryStep | None, *, is_next: bool) -> Ste
 
 def tenant_of(order: Order) -> Tenant | None:
     """The tenant that an order gave, as soon as it exists."""
-    return tenant_verbs.of_order(order)
+    return grants.of_order(Tenant, order)
 
 
 def license_of(order: Order) -> License | None:
     """The licence that an order gave, as soon as it exists."""
-    return license_verbs.of_order(order)
+    return grants.of_order(License, order)
 
 
 def tenant(tenant_id: str) -> Tenant:
     """Raises NotFound."""
-    return _one(select(Tenant).where(Tenant.id == tenant_id))
+    return _one(Tenant, tenant_id)
 
 
 def license(license_id: str) -> License:
     """Raises NotFound."""
-    return _one(select(License).where(License.id == license_id))
-
-
-def tenant_by_code(code: str) -> Tenant:
-    """The tenant with this code, typed by a person: case and surrounding spaces do not matter. Raises NotFound."""
-    return _one(select(Tenant).where(Tenant.code == code.strip().upper()))
+    return _one(License, license_id)
 
 
 def tenants_of(customer_id: str) -> Sequence[Tenant]:
     """A customer's tenants, the newest first."""
-    return db.session.scalars(select(Tenant).where(Tenant.customer_id == customer_id).order_by(Tenant.id.desc())).all()
+    return _of(Tenant, customer_id)
 
 
 def licenses_of(customer_id: str) -> Sequence[License]:
     """A customer's licences, the newest first."""
-    return db.session.scalars(
-        select(License).where(License.customer_id == customer_id).order_by(License.id.desc())
-    ).all()
-
-
-def tenants(*, search: str = "", status: str = "", after: str | None = None, limit: int = 30) -> Sequence[Tenant]:
-    """Tenants for staff, the newest first, behind the row with the key ``after``; ask for one more than a page holds."""
-    return _page(Tenant, search, status, after, limit)
-
-
-def licenses(*, search: str = "", status: str = "", after: str | None = None, limit: int = 30) -> Sequence[License]:
-    """Licences for staff, as ``tenants``."""
-    return _page(License, search, status, after, limit)
-
-
-def undelivered(*, limit: int = 30) -> Sequence[Order]:
-    """Orders that were paid more than ten minutes ago and are not delivered, the oldest first."""
-    return db.session.scalars(
-        select(Order)
-        .where(
-            Order.delivery.in_(("waiting", "delivering", "failed")),
-            Order.status == "paid",
-            Order.paid_at <= clock.now() - UNDELIVERED_AFTER,
-        )
-        .order_by(Order.paid_at)
-        .limit(limit)
-    ).all()
+    return _of(License, customer_id)
 
 
 def releases() -> Sequence[Release]:
-    """Everything that was ever published, the newest version first, Linux before Windows before Docker."""
-    place = {"linux": 0, "windows": 1, "docker": 2}
-    rows = db.session.scalars(select(Release).order_by(Release.published_at.desc(), Release.id.desc())).all()
-    return sorted(rows, key=lambda row: (-row.published_at.timestamp(), place.get(row.platform, 9)))
+    """Everything that was ever published, the newest version first, Linux before Windows before Docker.
+
+    A version is as old as its first package; of versions of the same moment the higher number is the newer.
+    """
+    rows = db.session.scalars(select(Release).order_by(Release.published_at.desc())).all()
+    first = {row.version: row.published_at for row in rows}  # the oldest row comes last and stays
+    in_their_places = sorted(rows, key=lambda row: PLATFORMS.index(row.platform))
+    return sorted(in_their_places, key=lambda row: (first[row.version], _numbers(row.version)), reverse=True)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """6.10.0 is newer than 6.9.0, which the letters do not say."""
+    return tuple(int(number) for number in version.split("."))
 
 
 def latest_releases() -> Sequence[Release]:
@@ -132,29 +106,15 @@ def latest_releases() -> Sequence[Release]:
 
 def release(release_id: str) -> Release:
     """Raises NotFound."""
-    return _one(select(Release).where(Release.id == release_id))
+    return _one(Release, release_id)
 
 
-def _one(statement: Select[Grant]) -> Grant:
-    found = db.session.scalars(statement).first()
+def _one(model: type[Row], key: str) -> Row:
+    found = db.session.scalars(select(model).where(model.id == key)).first()
     if found is None:
         raise NotFound()
     return found
 
 
-def _page(model: type[Grant], search: str, status: str, after: str | None, limit: int) -> Sequence[Grant]:
-    statement = select(model).order_by(model.id.desc()).limit(limit)
-    if search := search.strip():
-        # A code is found by its beginning; its prefix (TENANT-, PRIV-) may be left out.
-        by_code = [model.code.startswith(start, autoescape=True) for start in _code_beginnings(model, search)]
-        statement = statement.where(or_(*by_code, model.name.icontains(search, autoescape=True)))
-    if status:
-        statement = statement.where(model.status == status)
-    if after:
-        statement = statement.where(model.id < after)
-    return db.session.scalars(statement).all()
-
-
-def _code_beginnings(model: type[Grant], search: str) -> tuple[str, str]:
-    prefix = "TENANT-" if model is Tenant else "PRIV-"
-    return search.upper(), prefix + search.upper()
+def _of(model: type[grants.Grant], customer_id: str) -> Sequence[grants.Grant]:
+    return db.session.scalars(select(model).where(model.customer_id == customer_id).order_by(model.id.desc())).all()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from app.core import clock, crypto
 from app.core.db import db
-from app.orders import states as order_states
 from app.orders.models import Order
-from app.provisioning import ports, states, terms
+from app.provisioning import grants, ports, states, terms
 from app.provisioning.models import Tenant
 
 # bcrypt's cost for a random first password: 60 bits that live until the first log-in need no slow hash, and a slow one
@@ -26,18 +23,21 @@ def configure(*, first_password: str = "") -> None:
 
 def create_tenant(order: Order) -> str:
     """The tenant of an order with the limits that were bought; its term starts today. Gives what staff read."""
-    tenant = of_order(order)
-    if tenant is None:
-        tenant = _new_tenant(order)
-        db.session.add(tenant)
-        db.session.flush()
-    users = "不限用户" if tenant.max_users is None else f"{tenant.max_users} 用户"
-    return f"{tenant.code}，{users}，到 {tenant.expires_on}"
+    today = clock.today()
+    tenant = grants.make_once(
+        Tenant,
+        order,
+        storage_gb=order.storage_gb,
+        status="preparing",
+        starts_on=today,
+        expires_on=terms.expiry(today, order.duration_months),
+    )
+    return f"{tenant.code}，{grants.users_in_words(tenant)}，到 {tenant.expires_on}"
 
 
 def create_admin(order: Order) -> str:
     """The tenant's user ``admin`` with a password for once, kept encrypted until it was changed."""
-    tenant = _existing(order)
+    tenant = grants.existing(Tenant, order)
     password = _first_password or crypto.random_code(3)
     hashed = crypto.hash_password(password) if _first_password else crypto.hash_password(password, _ROUNDS_OF_RANDOM)
     ports.home().create_admin(tenant.id, order.contact_name, hashed)
@@ -47,10 +47,9 @@ def create_admin(order: Order) -> str:
 
 def open_tenant(order: Order) -> str:
     """Write tenant and term into the order, open the door, and say that the order is delivered."""
-    tenant = _existing(order)
+    tenant = grants.existing(Tenant, order)
     states.tenant.move(tenant, "open")
-    handed_over = {"tenant_id": tenant.id, "expire_at": tenant.expires_on, "delivered_at": clock.now()}
-    order_states.delivery.move(order, "finish", values=handed_over)
+    grants.hand_over(order, tenant_id=tenant.id, expire_at=tenant.expires_on)
     return f"有效期 {tenant.starts_on} 至 {tenant.expires_on}"
 
 
@@ -59,32 +58,3 @@ def forget_first_password(tenant_id: str) -> None:
     tenant = db.session.get(Tenant, tenant_id)
     if tenant is not None:
         tenant.first_password = None
-
-
-def of_order(order: Order) -> Tenant | None:
-    return db.session.scalars(select(Tenant).where(Tenant.order_id == order.id)).first()
-
-
-def _existing(order: Order) -> Tenant:
-    tenant = of_order(order)
-    if tenant is None:
-        raise RuntimeError(f"order {order.order_no} has no tenant although its step is done")
-    return tenant
-
-
-def _new_tenant(order: Order) -> Tenant:
-    today = clock.today()
-    return Tenant(
-        code=f"TENANT-{crypto.random_code()}",
-        name=order.company_name,
-        customer_id=order.customer_id,
-        order_id=order.id,
-        package_code=order.package_code,
-        package_name=order.package_name,
-        max_users=order.max_users,
-        storage_gb=order.storage_gb,
-        features=list(order.features),
-        status="preparing",
-        starts_on=today,
-        expires_on=terms.expiry(today, order.duration_months),
-    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from app.core.states import StateMachine
 from app.orders import queries as orders
-from app.provisioning import licenses, states, tenants
+from app.provisioning import grants, states
+from app.provisioning.models import License, Tenant
 
 
 def withdraw_grant(order_id: str) -> None:
@@ -11,8 +13,10 @@ def withdraw_grant(order_id: str) -> None:
     order = orders.locked(order_id)
     if order.status != "refunded":
         return
-    tenant, license = tenants.of_order(order), licenses.of_order(order)
-    if tenant is not None and states.tenant.allows(tenant, "close"):
-        states.tenant.move(tenant, "close")
-    if license is not None and states.license.allows(license, "revoke"):
-        states.license.move(license, "revoke")
+    _end(grants.of_order(Tenant, order), states.tenant, "close")
+    _end(grants.of_order(License, order), states.license, "revoke")
+
+
+def _end(grant: Tenant | License | None, life: StateMachine, move: str) -> None:
+    if grant is not None and life.allows(grant, move):
+        life.move(grant, move)

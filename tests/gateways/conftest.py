@@ -17,7 +17,8 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from app.gateways.alipay import Alipay, AlipaySettings
+from app.gateways.alipay.adapter import Alipay
+from app.gateways.alipay.settings import AlipaySettings
 from app.gateways.certificate_store import FileCertificateStore
 from app.gateways.exchange import Limits
 from app.gateways.sandbox import Sandbox
@@ -26,7 +27,8 @@ from app.gateways.sandbox.keys import SandboxKeys, ensure_keys, make_keys
 from app.gateways.sandbox.server import running
 from app.gateways.sandbox.store import metadata
 from app.gateways.sandbox.switches import Callbacks
-from app.gateways.wechat_pay import WeChatPay, WeChatPaySettings
+from app.gateways.wechat_pay.adapter import WeChatPay
+from app.gateways.wechat_pay.settings import WeChatPaySettings
 from app.payments.ports import (
     Channel,
     Notice,
@@ -134,7 +136,7 @@ class Shop:
         start = self.gateway.start(request)
         if self.name == "alipay":
             form = dict(parse_qsl(urlsplit(start.redirect_url).query))
-            return self.sandbox.alipay.log_in(self.sandbox.alipay.cashier_order(form))
+            return self.sandbox.alipay.cashier.log_in(self.sandbox.alipay.cashier.order(form))
         return self.trade(request.attempt_no)
 
     def trade(self, attempt_no: str) -> Trade:

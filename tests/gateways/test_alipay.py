@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from app.gateways import rsa_keys
-from app.gateways.alipay import self_test, top_level_parts
-from app.gateways.sandbox.alipay import Refusal
+from app.gateways.alipay.self_test import self_test
+from app.gateways.alipay.signed_text import top_level_parts
+from app.gateways.sandbox.alipay.words import Refusal
 from app.gateways.sandbox.wire import rsa_sign
 from app.outside import alipay_door
 from app.payments.ports import Channel, GatewayDown, GatewayRefused, RefundState, TradeState
@@ -95,7 +96,7 @@ def test_before_the_buyer_logs_in_there_is_nothing_to_close_and_the_page_can_sti
     form, _ = address(alipay.gateway.start(request))
 
     assert alipay.gateway.close(request.attempt_no) is TradeState.UNKNOWN_TRADE
-    trade = alipay.sandbox.alipay.log_in(alipay.sandbox.alipay.cashier_order(form))
+    trade = alipay.sandbox.alipay.cashier.log_in(alipay.sandbox.alipay.cashier.order(form))
     alipay.sandbox.books.pay(trade)
 
     assert alipay.gateway.query(request.attempt_no).state is TradeState.PAID
@@ -106,7 +107,7 @@ def test_an_open_page_is_over_at_its_time(alipay):
     alipay.clock.advance(minutes=31)
 
     with pytest.raises(Refusal):
-        alipay.sandbox.alipay.log_in(alipay.sandbox.alipay.cashier_order(form))
+        alipay.sandbox.alipay.cashier.log_in(alipay.sandbox.alipay.cashier.order(form))
 
 
 def test_the_business_content_of_a_call_is_not_in_its_address(alipay, monkeypatch):
@@ -362,7 +363,7 @@ def test_importing_the_adapter_leaves_the_logging_of_the_product_alone():
         "import logging, logging.config\n"
         "handler = logging.StreamHandler(); logging.getLogger().addHandler(handler)\n"
         "closed = []; handler.close = lambda: closed.append(1)\n"
-        "import app.gateways.alipay\n"
+        "import app.gateways.alipay.adapter\n"
         "assert logging.getLogger().handlers == [handler] and not closed\n"
         "assert logging.getLogger('python-alipay-sdk').handlers == []\n"
     )

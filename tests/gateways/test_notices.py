@@ -41,7 +41,7 @@ def wechat_letter(shop, resource, *, event="TRANSACTION.SUCCESS", original="tran
             "create_time": "2026-03-02T12:00:00+08:00",
             "resource_type": "encrypt-resource",
             "event_type": event,
-            "resource": {"original_type": original, **counterpart.encrypted(plain, "transaction")},
+            "resource": {"original_type": original, **counterpart.seal.encrypted(plain, "transaction")},
             **outer,
         }
     ).encode()
@@ -51,7 +51,7 @@ def wechat_letter(shop, resource, *, event="TRANSACTION.SUCCESS", original="tran
 def signed(shop, body, signer=None, serial=None):
     """``body`` with the signature headers of the key this shop trusts, or of ``signer``."""
     mode = "public_key" if shop.mode == "wechat by public key" else "certificate"
-    headers = shop.sandbox.wechat.notice_headers(body, mode)
+    headers = shop.sandbox.wechat.notices.headers(body, mode)
     if signer:
         text = f"{headers['Wechatpay-Timestamp']}\n{headers['Wechatpay-Nonce']}\n".encode() + body + b"\n"
         headers["Wechatpay-Signature"] = sandbox_wire.rsa_sign(signer, text)
@@ -60,7 +60,7 @@ def signed(shop, body, signer=None, serial=None):
 
 def transaction(shop, **changes):
     """The plaintext of a genuine payment, with changes."""
-    return shop.sandbox.wechat.transaction(shop.paid(), as_paid=True) | changes
+    return shop.sandbox.wechat.orders.transaction(shop.paid(), as_paid=True) | changes
 
 
 def test_the_raw_bytes_are_what_is_signed_whatever_their_spacing(wechat):
@@ -135,7 +135,7 @@ def test_a_time_stamp_that_is_none_is_malformed(wechat, stamp):
 
 def test_a_probe_is_answered_with_a_failure(wechat):
     letter = wechat.letter(wechat.paid())
-    probe = wechat.sandbox.wechat.probe_headers(letter.body, "public_key")
+    probe = wechat.sandbox.wechat.notices.probe_headers(letter.body, "public_key")
 
     assert refusal(wechat, Letter(probe, letter.body)) == "signtest_probe"
     assert wechat.gateway.rejected("signtest_probe").status >= 400
@@ -154,7 +154,7 @@ def test_the_genuine_copy_after_a_probe_is_accepted(wechat):
 @pytest.mark.parametrize("serial", ["", "0" * 40, "A" * 40, "PUB_KEY_ID_0000", "not hex", "ÄÖ", "1" * 4000])
 def test_an_unknown_serial_is_refused_without_a_call_to_anybody(wechat, serial, monkeypatch):
     letter = wechat.letter(wechat.paid())
-    monkeypatch.setattr("app.gateways.wechat_pay.exchange", lambda *_, **__: pytest.fail("a call in the middle"))
+    monkeypatch.setattr("app.gateways.wechat_pay.wire.exchange", lambda *_, **__: pytest.fail("a call in the middle"))
 
     reason = refusal(wechat, Letter({**letter.headers, "Wechatpay-Serial": serial}, letter.body))
 
@@ -192,7 +192,7 @@ def shop_paid_by_hand(shop):
 def test_an_answer_by_a_certificate_nobody_fetched_has_them_fetched(new_shop):
     shop = new_shop("wechat by certificate")
     shop.store.save([])
-    shop.gateway._core.trust.reload()
+    shop.gateway._wire.trust.reload()
 
     assert shop.gateway.start(shop.request()).code_url
     assert len(shop.store.load()) == 1
@@ -200,11 +200,11 @@ def test_an_answer_by_a_certificate_nobody_fetched_has_them_fetched(new_shop):
 
 def test_answers_by_an_unknown_key_do_not_have_certificates_fetched_each_time(new_shop, monkeypatch):
     shop = new_shop("wechat by certificate")
-    core = shop.gateway._core
+    wire = shop.gateway._wire
     asked = []
-    monkeypatch.setattr(core, "certificates", lambda: asked.append(1) or [])
+    monkeypatch.setattr(wire, "certificates", lambda: asked.append(1) or [])
     shop.store.save([])
-    core.trust.reload()
+    wire.trust.reload()
 
     for _ in range(3):
         with pytest.raises(GatewayDown):
@@ -219,7 +219,7 @@ def test_a_refresh_in_another_process_is_noticed(new_shop, sandbox):
     letter = shop.letter(shop_paid_by_hand(shop))
     assert refusal(shop, letter) == "unknown_serial"
     shop.store.save([sandbox.keys.platform_certificate])
-    shop.gateway._core.trust._looked_at -= 60
+    shop.gateway._wire.trust._looked_at -= 60
 
     assert shop.read(letter).payment.state is TradeState.PAID
 
@@ -228,8 +228,8 @@ def test_unknown_serials_do_not_make_us_read_the_store_each_time(new_shop):
     shop = new_shop("wechat by certificate")
     letter = shop.letter(shop.paid())
     reads = []
-    shop.gateway._core.trust._looked_at -= 60
-    shop.gateway._core.trust._store = type("Store", (), {"load": lambda _self: reads.append(1) or []})()
+    shop.gateway._wire.trust._looked_at -= 60
+    shop.gateway._wire.trust._store = type("Store", (), {"load": lambda _self: reads.append(1) or []})()
 
     for number in range(20):
         refusal(shop, Letter({**letter.headers, "Wechatpay-Serial": f"{number:040X}"}, letter.body))
@@ -244,8 +244,8 @@ def test_a_store_that_fails_refuses_the_notice_and_nothing_worse(new_shop):
     def fail(_self):
         raise RuntimeError("no database")
 
-    shop.gateway._core.trust._looked_at -= 60
-    shop.gateway._core.trust._store = type("Store", (), {"load": fail})()
+    shop.gateway._wire.trust._looked_at -= 60
+    shop.gateway._wire.trust._store = type("Store", (), {"load": fail})()
 
     assert refusal(shop, Letter({**letter.headers, "Wechatpay-Serial": "B" * 40}, letter.body)) == "unknown_serial"
 
@@ -253,7 +253,7 @@ def test_a_store_that_fails_refuses_the_notice_and_nothing_worse(new_shop):
 def test_during_the_switch_both_kinds_of_signature_are_believed(new_shop, sandbox):
     shop = new_shop("wechat by public key")
     shop.store.save([sandbox.keys.platform_certificate])
-    shop.gateway._core.trust.reload()
+    shop.gateway._wire.trust.reload()
     trade = shop.paid()
 
     for choice in ("public_key", "certificate"):
@@ -333,7 +333,7 @@ def test_a_refund_dressed_as_a_payment_grants_nothing(make_shop):
     trade = shop.paid()
     shop.refunded(trade)
     refund = shop.sandbox.books.list_refunds(trade)[0]
-    resource = shop.sandbox.wechat._refund_notice(trade, refund)
+    resource = shop.sandbox.wechat.refunds.notice_of(trade, refund)
 
     assert refusal(shop, wechat_letter(shop, resource)) == "wrong_appid"
     assert refusal(shop, wechat_letter(shop, resource | {"appid": shop.settings.appid})) == "malformed"
@@ -353,7 +353,7 @@ def test_a_refund_notice_is_read_as_strictly_as_a_payment(make_shop, changes, re
     shop = make_shop("wechat by public key")
     trade = shop.paid()
     shop.refunded(trade)
-    resource = shop.sandbox.wechat._refund_notice(trade, shop.sandbox.books.list_refunds(trade)[0]) | changes
+    resource = shop.sandbox.wechat.refunds.notice_of(trade, shop.sandbox.books.list_refunds(trade)[0]) | changes
 
     assert refusal(shop, wechat_letter(shop, resource, event="REFUND.SUCCESS", original="refund")) == reason
 
@@ -482,7 +482,7 @@ def alipay_letter(shop, **changes):
     del words["sign"], words["sign_type"]
     words |= changes
     words = {name: value for name, value in words.items() if value is not None}
-    return Letter({}, urlencode(shop.sandbox.alipay._signed_form(words)).encode())
+    return Letter({}, urlencode(shop.sandbox.alipay.seal.signed_form(words)).encode())
 
 
 def test_alipay_counts_every_field_also_those_it_did_not_have_yesterday(alipay):
@@ -638,10 +638,10 @@ def test_alipay_hears_the_seven_characters_and_nothing_else(alipay):
 def returned(shop, **changes):
     """The query with which the buyer's browser comes back, changed and signed anew where asked."""
     trade = shop.paid()
-    words = dict(parse_qsl(shop.sandbox.alipay.return_address(trade).split("?", 1)[1]))
+    words = dict(parse_qsl(shop.sandbox.alipay.cashier.return_address(trade).split("?", 1)[1]))
     if changes:
         words = {name: value for name, value in words.items() if name not in {"sign", "sign_type"}} | changes
-        words = shop.sandbox.alipay._signed_form({k: v for k, v in words.items() if v is not None})
+        words = shop.sandbox.alipay.seal.signed_form({k: v for k, v in words.items() if v is not None})
     return trade, words
 
 
@@ -755,7 +755,7 @@ def test_hostile_content_is_a_payment_or_refused_and_nothing_else(make_shop, cha
 def test_hostile_fields_that_alipay_signed_are_read_or_refused_and_nothing_else(make_shop, changes):
     shop = make_shop("alipay")
     try:
-        letter = Letter({}, urlencode(shop.sandbox.alipay._signed_form({**_words(shop), **changes})).encode())
+        letter = Letter({}, urlencode(shop.sandbox.alipay.seal.signed_form({**_words(shop), **changes})).encode())
         notice = shop.read(letter)
     except (NoticeRefused, UnicodeEncodeError):
         return

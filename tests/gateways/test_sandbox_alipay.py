@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 import requests
 
-from app.gateways.sandbox.alipay import Refusal
+from app.gateways.sandbox.alipay.words import Refusal
 from app.gateways.sandbox.keys import private
 from app.gateways.sandbox.wire import rsa_sign, rsa_verifies
 
@@ -71,7 +71,7 @@ ORDER = {
 @pytest.fixture
 def trade(sandbox, words):
     form = words("alipay.trade.page.pay", ORDER, notify_url="http://127.0.0.1:1/n", return_url="http://127.0.0.1:1/r")
-    return sandbox.alipay.log_in(sandbox.alipay.cashier_order(form))
+    return sandbox.alipay.cashier.log_in(sandbox.alipay.cashier.order(form))
 
 
 def test_the_answer_is_200_html_and_its_sign_is_over_the_node_as_written(call, trade, sandbox):
@@ -173,7 +173,7 @@ def test_without_any_number_nothing_is_found(call):
 )
 def test_orders_are_looked_at_closely(sandbox, words, changes):
     with pytest.raises(Refusal):
-        sandbox.alipay.cashier_order(words("alipay.trade.page.pay", ORDER | changes))
+        sandbox.alipay.cashier.order(words("alipay.trade.page.pay", ORDER | changes))
 
 
 def test_a_merchants_mistake_is_shown_to_the_buyer_in_gbk(wire, words):
@@ -191,15 +191,15 @@ def test_a_merchants_mistake_is_shown_to_the_buyer_in_gbk(wire, words):
 
 def test_another_order_under_the_same_number_is_not_paid(sandbox, words, trade):
     with pytest.raises(Refusal):
-        sandbox.alipay.log_in(
-            sandbox.alipay.cashier_order(words("alipay.trade.page.pay", ORDER | {"total_amount": "0.01"}))
+        sandbox.alipay.cashier.log_in(
+            sandbox.alipay.cashier.order(words("alipay.trade.page.pay", ORDER | {"total_amount": "0.01"}))
         )
 
 
 def test_an_unpaid_trade_closes_itself_when_its_time_is_over(sandbox, words, clock, call):
     until = (clock() + timedelta(minutes=10)).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
     form = words("alipay.trade.page.pay", ORDER | {"time_expire": until})
-    sandbox.alipay.log_in(sandbox.alipay.cashier_order(form))
+    sandbox.alipay.cashier.log_in(sandbox.alipay.cashier.order(form))
     clock.advance(minutes=11)
 
     assert node(call("alipay.trade.query", {"out_trade_no": "BYHAND0001"}))["trade_status"] == "TRADE_CLOSED"
@@ -277,7 +277,7 @@ def test_a_notice_keeps_its_number_and_is_signed_anew_each_time(sandbox, trade, 
 def test_the_browser_comes_back_signed_and_without_a_status(sandbox, trade):
     sandbox.books.pay(trade)
 
-    back = urlsplit(sandbox.alipay.return_address(sandbox.books.trade(trade.id)))
+    back = urlsplit(sandbox.alipay.cashier.return_address(sandbox.books.trade(trade.id)))
 
     words = dict(parse_qsl(back.query))
     signed = "&".join(f"{name}={words[name]}" for name in sorted(words) if name not in {"sign", "sign_type"})

@@ -25,7 +25,7 @@ def call(sandbox, wire, clock):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         stamp = stamp or str(int(clock().timestamp()))
         text = f"{method}\n{signed_as or target}\n{stamp}\nNONCE\n".encode() + raw + b"\n"
-        signature = rsa_sign(key or (sandbox.wechat._keys.merchant_public and private_of(keys)), text)
+        signature = rsa_sign(key or (sandbox.keys.merchant_public and private_of(keys)), text)
         words = {
             "mchid": mchid or keys.mchid,
             "nonce_str": "NONCE",

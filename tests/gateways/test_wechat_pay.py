@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from app.gateways import rsa_keys
 from app.gateways.sandbox.keys import private
 from app.gateways.sandbox.wire import WireAnswer
-from app.gateways.wechat_pay import self_test
+from app.gateways.wechat_pay.self_test import self_test
 from app.payments.ports import Channel, GatewayDown, GatewayRefused, RefundState, TradeState
 
 from .conftest import adapter, listening
@@ -162,14 +162,14 @@ def saying(wechat, status, body, *, signed=True, stale=0, headers=None):
     """An adapter whose gateway gives this one answer."""
 
     def answer(_environ, start_response):
-        found = wechat.sandbox.wechat
+        seal = wechat.sandbox.wechat.seal
         moment = wechat.clock() - timedelta(seconds=stale)
         words = {}
         if signed:
             mode = "public_key" if wechat.mode == "wechat by public key" else "certificate"
-            found._now, kept = lambda: moment, found._now
-            words = found._signature(body, mode)
-            found._now = kept
+            seal._now, kept = lambda: moment, seal._now
+            words = seal.signature(body, mode)
+            seal._now = kept
         start_response(f"{status} X", [("Content-Type", "application/json"), *(words | (headers or {})).items()])
         return [body]
 
@@ -227,7 +227,7 @@ def test_a_coded_refusal_is_a_refusal_with_its_code(wechat, status, code):
 
 
 def trade_answer(wechat, **changes):
-    return json.dumps(wechat.sandbox.wechat.transaction(wechat.paid()) | changes).encode()
+    return json.dumps(wechat.sandbox.wechat.orders.transaction(wechat.paid()) | changes).encode()
 
 
 def test_a_stale_answer_proves_nothing(wechat):
@@ -267,7 +267,9 @@ def test_a_signed_answer_that_is_no_object_proves_nothing(wechat, body):
 def test_a_refund_answered_for_another_amount_proves_nothing(wechat):
     trade = wechat.paid()
     request = wechat.refunded(trade)
-    body = json.dumps(wechat.sandbox.wechat.refund_object(trade, wechat.sandbox.books.list_refunds(trade)[0])).encode()
+    body = json.dumps(
+        wechat.sandbox.wechat.refunds.object_of(trade, wechat.sandbox.books.list_refunds(trade)[0])
+    ).encode()
 
     with saying(wechat, 200, body) as base, pytest.raises(GatewayDown):
         asked(wechat, base).refund(replace(request, amount=Decimal("99.99")))

@@ -40,4 +40,4 @@ def _insist_on_token() -> ResponseReturnValue | None:
     return None
 
 
-from app.blueprints.sandbox import alipay, inbox, switches, trades, wechat  # noqa: E402, F401
+from app.blueprints.sandbox import alipay, channels, inbox, switches, trades, wechat  # noqa: E402, F401

@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from app.blueprints.sandbox import area, sandbox
 from app.blueprints.sandbox.choices import AMOUNTS, FATES, chosen_callbacks, chosen_fen
 from app.blueprints.sandbox.views import TradeView
-from app.gateways.sandbox.alipay import PRODUCTS, CashierOrder, Refusal, form_of, mistake_page
+from app.gateways.sandbox.alipay.cashier import PRODUCTS, CashierOrder, mistake_page
+from app.gateways.sandbox.alipay.words import Refusal, form_of
 from app.gateways.sandbox.books import Trade
 from app.gateways.sandbox.server import under_fault
 from app.gateways.sandbox.wire import WireAnswer, WireRequest
@@ -26,7 +27,7 @@ def alipay_gateway() -> ResponseReturnValue:
     if form.get("method") not in PRODUCTS:
         return _sent(under_fault(sandbox(), "alipay", lambda: sandbox().alipay.answer(wire)))
     try:
-        order = sandbox().alipay.cashier_order(form)
+        order = sandbox().alipay.cashier.order(form)
     except Refusal as refusal:
         return _sent(mistake_page(refusal))
     return _cashier(order, urlencode(form), sandbox().books.find("alipay", out_trade_no=order.out_trade_no))
@@ -37,8 +38,8 @@ def alipay_cashier() -> ResponseReturnValue:
     """What the buyer does on the cashier. The signed address travels in the form and is verified again."""
     words = request.form.get("order", "")
     try:
-        order = sandbox().alipay.cashier_order(dict(parse_qsl(words, keep_blank_values=True)))
-        trade = sandbox().alipay.log_in(order)
+        order = sandbox().alipay.cashier.order(dict(parse_qsl(words, keep_blank_values=True)))
+        trade = sandbox().alipay.cashier.log_in(order)
     except Refusal as refusal:
         return _sent(mistake_page(refusal))
     action = request.form.get("action")
@@ -53,7 +54,7 @@ def alipay_cashier() -> ResponseReturnValue:
 def _after_payment(order: CashierOrder, words: str, trade: Trade) -> ResponseReturnValue:
     """The way back is offered; a buyer may as well close the window, and then only the notice tells."""
     paid = sandbox().books.trade(trade.id) or trade
-    back = sandbox().alipay.return_address(paid)
+    back = sandbox().alipay.cashier.return_address(paid)
     if back and request.form.get("stay") != "1":
         return redirect(back, 303)
     return _cashier(order, words, paid)
@@ -65,7 +66,7 @@ def _cashier(order: CashierOrder, words: str, trade: Trade | None) -> ResponseRe
             # A redirect after the form is held to form-action as well.
             allow_form_target(f"{urlsplit(address).scheme}://{urlsplit(address).netloc}")
     view = TradeView(trade, sandbox()) if trade else None
-    back = sandbox().alipay.return_address(trade) if trade and trade.is_paid else ""
+    back = sandbox().alipay.cashier.return_address(trade) if trade and trade.is_paid else ""
     return page("sandbox/alipay.html", order=order, words=words, trade=view, back=back, fates=FATES, amounts=AMOUNTS)
 
 

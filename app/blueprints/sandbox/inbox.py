@@ -20,8 +20,15 @@ _MAIL_POLICY = (
 @area.get("/inbox")
 def inbox() -> ResponseReturnValue:
     to = request.args.get("to", "").strip()
-    found = {kind: sandbox().inbox.list_messages(to or None, limit=50, kind=kind) for kind in ("sms", "mail")}
-    return page("sandbox/inbox.html", fragments=("messages",), to=to, sms=found["sms"], mails=found["mail"])
+    found = {kind: sandbox().inbox.list_messages(to or None, limit=50, kind=kind) for kind in ("sms", "mail", "wechat")}
+    return page(
+        "sandbox/inbox.html",
+        fragments=("messages",),
+        to=to,
+        sms=found["sms"],
+        mails=found["mail"],
+        wechat=found["wechat"],
+    )
 
 
 @area.get("/inbox.json")

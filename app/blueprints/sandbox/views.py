@@ -11,7 +11,7 @@ from app.core import clock
 from app.gateways.sandbox import Sandbox
 from app.gateways.sandbox.books import Delivery, Refund, Trade
 from app.gateways.sandbox.courier import WAITS
-from app.gateways.sandbox.wechat import way_is_over
+from app.gateways.sandbox.wechat.orders import way_is_over
 
 NAMES = {"wechat": "微信支付", "alipay": "支付宝"}
 CHANNELS = {"native": "扫码", "h5": "手机浏览器", "jsapi": "微信内", "page": "电脑网站", "wap": "手机网站"}

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app.core import clock
-from app.gateways.sandbox.alipay import AlipayCounterpart
+from app.gateways.sandbox.alipay.counterpart import AlipayCounterpart
 from app.gateways.sandbox.books import Books
 from app.gateways.sandbox.courier import Courier
 from app.gateways.sandbox.inbox import Inbox
@@ -20,7 +20,7 @@ from app.gateways.sandbox.keys import SandboxKeys, load_keys
 from app.gateways.sandbox.oauth import OAuthCounterpart
 from app.gateways.sandbox.store import Store
 from app.gateways.sandbox.switches import Switches
-from app.gateways.sandbox.wechat import WeChatCounterpart
+from app.gateways.sandbox.wechat.counterpart import WeChatCounterpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Sandbox:
             books=books,
             switches=switches,
             wechat=WeChatCounterpart(keys, books, switches, now, public_url),
-            alipay=AlipayCounterpart(keys, books, switches, now),
+            alipay=AlipayCounterpart(keys, books, now),
             courier=Courier(keys, books, switches, now, speed_up),
             inbox=Inbox(store, now),
             oauth=OAuthCounterpart(keys, switches, now),

@@ -209,6 +209,10 @@ class Books:
             rows = connection.execute(select(store.refunds).where(store.refunds.c.trade_id == trade.id)).mappings()
             return [Refund(**row) for row in rows]
 
+    def is_soon_after(self, refunds: list[Refund], gap: float) -> bool:
+        """Whether one of these was asked for less than ``gap`` seconds (as documented) ago."""
+        return any(self.clock() - refund.created_at < gap / self.speed_up for refund in refunds)
+
     def open_refund(self, trade: Trade, **values: Any) -> Refund | None:
         """Enter a refund; None when it would exceed what was paid. WeChat settles it later, Alipay at once."""
         now = self.clock()

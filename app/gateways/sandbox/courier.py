@@ -13,11 +13,11 @@ import structlog
 from sqlalchemy import select, update
 
 from app.gateways.sandbox import store
-from app.gateways.sandbox.alipay import AlipayCounterpart
+from app.gateways.sandbox.alipay.counterpart import AlipayCounterpart
 from app.gateways.sandbox.books import Books, Delivery, Refund, Trade
 from app.gateways.sandbox.keys import SandboxKeys
 from app.gateways.sandbox.switches import Switches
-from app.gateways.sandbox.wechat import WeChatCounterpart
+from app.gateways.sandbox.wechat.counterpart import WeChatCounterpart
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +40,8 @@ class Courier:
         self._switches = switches
         self._now = now
         self._speed_up = speed_up
-        self._wechat = WeChatCounterpart(keys, books, switches, now, "")
-        self._alipay = AlipayCounterpart(keys, books, switches, now)
+        self._wechat = WeChatCounterpart(keys, books, switches, now, "").notices
+        self._alipay = AlipayCounterpart(keys, books, now).notices
 
     def run(self, stop: threading.Event, every: float = 0.25) -> None:
         """Carry until ``stop`` is set. What a killed process was carrying is due again when its lease is over."""
@@ -97,9 +97,9 @@ class Courier:
         told = json.loads(delivery.content)
         trade, refund = self._subject(delivery, told["refund_id"])
         if delivery.gateway == "wechat":
-            body = self._wechat.notice(delivery.notice_id, told["what"], told["at"], trade, refund)
-            return body, self._wechat.notice_headers(body, delivery.signed_with)
-        body = self._alipay.notice(delivery.notice_id, told["what"], told["at"], trade, refund)
+            body = self._wechat.body(delivery.notice_id, told["at"], trade, refund)
+            return body, self._wechat.headers(body, delivery.signed_with)
+        body = self._alipay.body(delivery.notice_id, told["what"], trade, refund)
         return body, {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
     def _subject(self, delivery: Delivery, refund_id: int | None) -> tuple[Trade, Refund | None]:

@@ -1,4 +1,4 @@
-"""Every SMS and e-mail that the product sent, as its reader would see it."""
+"""Every SMS, e-mail and WeChat message that the product sent, as its reader would see it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.gateways.sandbox import store
 class Message:
     id: int
     message_id: str
-    kind: str  # sms | mail
+    kind: str  # sms | mail | wechat
     to: str
     subject: str
     text: str
@@ -41,6 +41,10 @@ class Inbox:
         return self._keep(
             message_id, kind="mail", recipient=to, subject=subject, text=text, html=html, template=template
         )
+
+    def deliver_wechat(self, message_id: str, to: str, text: str, template: str = "") -> str:
+        """Keep a WeChat template message; the same ``message_id`` again changes nothing. Gives the provider's id."""
+        return self._keep(message_id, kind="wechat", recipient=to, text=text, template=template)
 
     def list_messages(self, to: str | None = None, limit: int = 100, kind: str | None = None) -> list[Message]:
         """The newest first; ``to`` is a phone number or an address, whole."""

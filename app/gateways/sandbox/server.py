@@ -19,7 +19,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from app.gateways.sandbox import Sandbox, oauth
-from app.gateways.sandbox.alipay import PRODUCTS, Refusal, form_of, mistake_page
+from app.gateways.sandbox.alipay.cashier import PRODUCTS, mistake_page
+from app.gateways.sandbox.alipay.words import Refusal, form_of
 from app.gateways.sandbox.switches import Fault
 from app.gateways.sandbox.wire import WireAnswer, WireRequest
 
@@ -54,7 +55,7 @@ class Wire:
         if form.get("method") not in PRODUCTS:
             return self._sandbox.alipay.answer(request)
         try:
-            order = self._sandbox.alipay.cashier_order(form)
+            order = self._sandbox.alipay.cashier.order(form)
         except Refusal as refusal:
             return mistake_page(refusal)
         return WireAnswer(

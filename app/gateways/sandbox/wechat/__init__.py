@@ -1,0 +1,1 @@
+"""WeChat Pay API v3 as its documents describe it, the gateway's side: strict in, exact out."""
