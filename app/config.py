@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     smtp_url: str = Field("", alias="SMTP_URL", description="smtp://user:password@host:587 or smtps://…")
     mail_from: str = Field("云客CRM <no-reply@yunke-crm.com>", alias="MAIL_FROM")
 
+    # Our own sales
+    vendor_tenant: str = Field(
+        "", alias="VENDOR_TENANT", description="code of the tenant that takes the site's own leads; sandbox: the demo's"
+    )
+
     # Processes
     web_processes: int = Field(2, alias="WEB_PROCESSES", ge=1, le=64)
     log_format: Literal["console", "json"] = Field("json", alias="LOG_FORMAT")
@@ -159,6 +164,8 @@ def _completed(settings: Settings) -> Settings:
         # Secrets of the sandbox are made on first use and stay in the instance folder, never in the repository.
         if not settings.secret_key:
             given["secret_key"] = _kept_secret(settings.instance_path / "secret_key")
+        if not settings.vendor_tenant:
+            given["vendor_tenant"] = "TENANT-DEMO-DEMO-DEMO-DEMO"
         if not settings.field_key:
             given["field_key"] = _kept_secret(settings.instance_path / "field_key")
     for name in (

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     ClauseElement,
     ColumnClause,
+    Connection,
     Delete,
     ForeignKey,
     FromClause,
@@ -28,7 +29,16 @@ from sqlalchemy import (
     Update,
     event,
 )
-from sqlalchemy.orm import Mapped, Mapper, ORMExecuteState, Session, declared_attr, mapped_column, with_loader_criteria
+from sqlalchemy.orm import (
+    Mapped,
+    Mapper,
+    ORMExecuteState,
+    Session,
+    SessionTransaction,
+    declared_attr,
+    mapped_column,
+    with_loader_criteria,
+)
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import AliasedReturnsRows
@@ -92,6 +102,8 @@ def enter(scope: Scope, session: Session | None = None) -> None:
     if present is not None and present != scope and not session_is_fresh(session):
         raise ScopeError(f"the scope is {present} and rows were loaded; it can not become {scope}")
     session.info["scope"] = scope
+    if (connection := session.info.get("connection")) is not None:  # midway in a transaction
+        _tell_database(connection, scope)
 
 
 def leave(session: Session | None = None) -> None:
@@ -99,6 +111,30 @@ def leave(session: Session | None = None) -> None:
     session = session or db.session()
     session.expunge_all()
     session.info.pop("scope", None)
+    session.info.pop("sight", None)  # whoever looked through the scope's rows is gone with it
+
+
+SETTING = "app.tenant_id"  # by which PostgreSQL's policies (core/rls) know whose rows a transaction works with
+
+
+def _tell_database(connection: Connection, scope: Scope | None) -> None:
+    """Until the end of the transaction: the tenant's id, "*" for everyone, and nothing for a customer."""
+    word = "" if scope is None else "*" if scope.is_everyone else scope.tenant_id or ""
+    connection.exec_driver_sql(f"SELECT set_config('{SETTING}', %s, true)", (word,))
+
+
+@event.listens_for(Session, "after_begin")
+def _begin_scoped(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if connection.dialect.name == "postgresql" and not transaction.nested:
+        session.info["connection"] = connection
+        if (scope := current(session)) is not None:
+            _tell_database(connection, scope)
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _end_scoped(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.info.pop("connection", None)
 
 
 def session_is_fresh(session: Session) -> bool:
@@ -115,6 +151,15 @@ def aside(wanted: Scope) -> Iterator[Session]:
     with reading(), Session(db.engine) as session:
         session.info["scope"] = wanted
         yield session
+
+
+@contextmanager
+def beside(wanted: Scope) -> Iterator[Session]:
+    """A second session, committed at its end, beside the present unit of work: where a long look says how far it is."""
+    with Session(db.engine) as session:
+        session.info["scope"] = wanted
+        yield session
+        session.commit()
 
 
 @contextmanager
@@ -135,6 +180,7 @@ def scope(wanted: Scope) -> Iterator[Session]:
 _OWNER_COLUMNS = ((TenantOwned, "tenant_id"), (CustomerOwned, "customer_id"))
 
 _owned_tables: dict[Table, str] = {}
+_models: dict[Table, type] = {}
 
 
 @event.listens_for(Mapper, "after_mapper_constructed")
@@ -143,6 +189,7 @@ def _note_owner(mapper: Mapper[Any], owner: type) -> None:
     for mixin, column in _OWNER_COLUMNS:
         if issubclass(owner, mixin) and isinstance(mapper.local_table, Table):
             _owned_tables[mapper.local_table] = column
+            _models[mapper.local_table] = owner
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -165,6 +212,12 @@ def _guard(state: ORMExecuteState) -> None:
     selects_nothing = state.is_insert and getattr(state.statement, "select", None) is None
     if found and not selects_nothing:
         state.statement = state.statement.options(*_criteria(wanted))
+
+
+def models_in(statement: Any) -> list[type]:
+    """The tenant-owned models that a statement touches anywhere, by name; a second look at the same shape is free."""
+    found = (_models[table] for table in _verdict_on(statement)[0])
+    return sorted((model for model in found if issubclass(model, TenantOwned)), key=lambda model: model.__name__)
 
 
 _verdicts: dict[Any, tuple[frozenset[Table], str]] = {}
