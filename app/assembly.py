@@ -14,17 +14,36 @@ from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import jobs.crm
 import jobs.notifications
 import jobs.payments
 import jobs.provisioning
 from app import cli, config
 from app.catalog import models as _catalog  # noqa: F401
 from app.config import ROOT, Settings
-from app.core import crypto, events, logs, states  # noqa: F401
+from app.core import crypto, events, logs, rls, seals, states, storage  # noqa: F401
 from app.core import db as core_db
 from app.core.db import db
+from app.crm.access import anomalies as _crm_anomalies  # noqa: F401
 from app.crm.access import models as _crm_access
-from app.crm.customers import models as _crm_customers  # noqa: F401
+from app.crm.access import notices as _crm_notices  # noqa: F401
+from app.crm.activities import behaviour as _crm_behaviour  # noqa: F401
+from app.crm.activities import plans as _crm_plans  # noqa: F401
+from app.crm.capture import models as _crm_capture  # noqa: F401
+from app.crm.customers import customer as _crm_customers  # noqa: F401
+from app.crm.imports import models as _crm_imports  # noqa: F401
+from app.crm.leads import followed as _crm_followed  # noqa: F401
+from app.crm.leads import in_bulk as _crm_bulk  # noqa: F401
+from app.crm.leads import lead as _crm_leads  # noqa: F401
+from app.crm.leads import views as _crm_lead_views  # noqa: F401
+from app.crm.leads.assignment import load as _crm_load  # noqa: F401
+from app.crm.leads.pools import membership as _crm_pools  # noqa: F401
+from app.crm.leads.scoring import models as _crm_scores  # noqa: F401
+from app.crm.records import attachments as _crm_attachments  # noqa: F401
+from app.crm.records import comments as _crm_comments  # noqa: F401
+from app.crm.records import recent as _crm_recent  # noqa: F401
+from app.crm.records import rules as _crm_rules  # noqa: F401
+from app.crm.records import timeline as _crm_timeline  # noqa: F401
 from app.customers import codes
 from app.customers import models as _customers
 from app.notifications import models as _notifications  # noqa: F401
@@ -41,7 +60,7 @@ log = structlog.get_logger(__name__)
 csrf = CSRFProtect()
 migrate = Migrate(directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
 
-AREAS = ("site", "checkout", "pay", "center", "admin", "crm")
+AREAS = ("site", "checkout", "pay", "center", "admin", "crm", "forms", "hooks", "api")
 
 
 def assemble(settings: Settings | None = None) -> Flask:
@@ -109,6 +128,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         codes.use_limits(codes.SANDBOX_LIMITS)
     crypto.use_rounds(settings.password_rounds)
     crypto.use_keys(crypto.KeyRing([key.strip() for key in settings.field_key.split(",")]))
+    storage.use(Path(app.instance_path) / "files")
+    seals.keep_anchors_in(Path(app.instance_path) / "anchors")
 
 
 def _engine_options(url: str) -> dict[str, object]:
@@ -135,6 +156,7 @@ def _set_up_templates(app: Flask, settings: Settings) -> None:
 
 def _set_up_extensions(app: Flask, settings: Settings) -> None:
     core_db.init_app(app)
+    _insist_on_the_wall(app, settings)
     migrate.init_app(app, db)
     csrf.init_app(app)
     Htmx(app)
@@ -149,6 +171,16 @@ def _set_up_extensions(app: Flask, settings: Settings) -> None:
     identity.register("crm_user", lambda key: _active(_crm_access.CrmUser, key))
     area.init_app(app)
     errors.init_app(app)
+
+
+def _insist_on_the_wall(app: Flask, settings: Settings) -> None:
+    """Raises ConfigurationError for a database role that row-level security does not hold; in the sandbox it is a warning."""
+    with app.app_context():
+        weakness = rls.check(db.engine)
+    if weakness and not settings.sandbox:
+        raise config.ConfigurationError(weakness)
+    if weakness:
+        log.warning("tenants_are_kept_apart_by_the_program_only", reason=weakness)
 
 
 def _active(model: type, key: str) -> object | None:
@@ -168,7 +200,7 @@ def _open_areas(app: Flask, settings: Settings) -> None:
     if settings.sandbox:
         sandbox = importlib.import_module("app.blueprints.sandbox")
         app.register_blueprint(sandbox.area)
-    for name in ("pay", "sandbox"):
+    for name in ("pay", "sandbox", "forms", "hooks", "api"):
         if name in app.blueprints:
             csrf.exempt(app.blueprints[name])
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import upgrade
 
 from app.catalog.shipped import ship_catalogue
 from app.config import ROOT
-from app.core import tenancy
+from app.core import seals, tenancy
+from app.core.db import db
 from app.core.errors import Refused
+from app.crm.records.reindex import missing as missing_words
 from app.provisioning import queries
 from app.provisioning.releases import publish_release
 from app.staff.accounts import create_staff
@@ -21,7 +24,7 @@ from app.staff.policy import ROLES
 
 
 def init_app(app: Flask) -> None:
-    for command in (prepare, seed, release, add_staff):
+    for command in (prepare, reindex, seed, release, add_staff, audit, fill_leads):
         app.cli.add_command(command)
 
 
@@ -29,8 +32,27 @@ def init_app(app: Flask) -> None:
 @click.option("--demo", is_flag=True, help="Write the demo data of the sandbox too.")
 def prepare(demo: bool) -> None:
     """Migrate the database and ship the catalogue; a second time changes nothing."""
+    before = _revision()
     upgrade()
+    if before == "0001":
+        _reindex()
     _seed(demo)
+
+
+@click.command()
+def reindex() -> None:
+    """Let searches find the records that none finds yet, of every tenant."""
+    _reindex()
+
+
+def _reindex() -> None:
+    click.echo(f"{missing_words()} records can be found now.")
+
+
+def _revision() -> str | None:
+    """At which migration the database stands; None for an empty one."""
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 @click.command()
@@ -60,6 +82,37 @@ def add_staff(username: str, name: str, role: str, title: str, password: str) ->
     with _refusals_as_words(), tenancy.scope(tenancy.everyone("create staff")):
         create_staff(username, name, role, title, password)
     click.echo(f"{username} may log in at /admin/.")
+
+
+@click.command("fill-leads")
+@click.option("--count", default=1_000_000, show_default=True)
+@click.option("--neighbours", default=100, show_default=True, help="Tenants beside it, with a thousand leads each.")
+def fill_leads(count: int, neighbours: int) -> None:
+    """Fill the demo tenant with leads for measurement; needs the demo data."""
+    from app.demo import measure
+
+    for done in measure.fill(count, neighbours):
+        click.echo(f"{done:,} leads")
+
+
+@click.group()
+def audit() -> None:
+    """The audit trail of the CRM."""
+
+
+@audit.command()
+@click.option("--tenant", help="Only the tenant with this id.")
+def verify(tenant: str | None) -> None:
+    """Walk the chains of the audit trail and name every row that was changed, deleted or moved; 1 if there is one."""
+    broken = 0
+    with tenancy.scope(tenancy.everyone("verify the audit trail")):
+        for tenant_id in [tenant] if tenant else seals.tenants():
+            for fault in seals.verify(tenant_id):
+                broken += 1
+                click.echo(f"{tenant_id} {fault}")
+    if broken:
+        raise click.ClickException(f"{broken} places of the audit trail do not hold.")
+    click.echo("The audit trail is as it was written.")
 
 
 def _seed(demo: bool) -> None:

@@ -12,8 +12,11 @@ from app.core.db import db
 from app.crm.access import tenants
 from app.provisioning.models import Tenant
 
+GIGABYTE = 1024**3
+
 _COLUMNS = (
     Tenant.id, Tenant.code, Tenant.name, Tenant.package_name, Tenant.max_users, Tenant.status, Tenant.starts_on, Tenant.expires_on,
+    Tenant.storage_gb,
 )  # fmt: skip
 
 
@@ -27,4 +30,6 @@ class PurchasedTenants:
 
 def _one(condition: ColumnElement[bool]) -> tenants.Tenant | None:
     row = db.session.connection().execute(select(*_COLUMNS).where(condition)).first()
-    return tenants.Tenant(*row) if row else None
+    if row is None:
+        return None
+    return tenants.Tenant(*row[:-1], max_storage=None if row.storage_gb is None else row.storage_gb * GIGABYTE)

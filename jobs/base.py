@@ -2,18 +2,22 @@
 
 A task of the outbox names its job. ``run_task`` claims the task's row, runs the job, and marks the row done *in the
 job's own transaction*, so that a killed worker, a lost queue or a second delivery changes nothing twice. A job that
-speaks to the outside (``outside=True``) gets no transaction around it: its verb opens short ones itself.
+speaks to the outside (``outside=True``) gets no transaction around it: its verb opens short ones itself. As long as a
+job runs its claim on the row is renewed, or two workers at once would ask a provider that is slow.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from flask import Flask, current_app
 from sqlalchemy import or_, update
 
 from app.core import clock, events, tenancy
@@ -23,6 +27,8 @@ from app.core.events import Task
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)  # a running task whose worker is silent for so long is taken up again
+RENEWED_EVERY = 20.0  # seconds between two signs of life while a job runs
+TIMEOUT = 300  # seconds that a job may run: the queue ends it then, and a worker that hangs is no longer believed
 BACK_OFF = (2, 5, 15, 60, 300, 900, 3600)  # seconds until the next try
 
 
@@ -32,6 +38,7 @@ class Job:
     queue: str
     tries: int
     outside: bool
+    of_tenant: bool
     function: Callable[..., Any]
 
 
@@ -47,13 +54,16 @@ _DEATHS = 10  # so many workers may be killed during one task; more are the task
 
 
 def job(
-    queue: str, *, tries: int = _TRIES, outside: bool = False
+    queue: str, *, tries: int = _TRIES, outside: bool = False, of_tenant: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function as the job ``<module>.<function>``; its parameters are taken from the event by name."""
+    """Register a function as the job ``<module>.<function>``; its parameters are taken from the event by name.
+
+    One ``of_tenant`` sees the rows of the tenant whose ``tenant_id`` its event bears, and no others.
+    """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         name = f"{function.__module__.removeprefix('jobs.')}.{function.__name__}"
-        _jobs[name] = Job(name, queue, tries, outside, function)
+        _jobs[name] = Job(name, queue, tries, outside, of_tenant, function)
         return function
 
     return register
@@ -86,14 +96,8 @@ def run_task(task_id: str, attempts: int | None = None) -> str:
     try:
         found = _fit_to_run(task)
         with structlog.contextvars.bound_contextvars(task=task.id, job=task.job, attempt=task.attempts):
-            if found.outside:
-                found.function(**_fitting(found.function, task.arguments))
-                with tenancy.scope(tenancy.everyone("finish a task")):
-                    _finish(task.id, run_id)
-            else:
-                with tenancy.scope(tenancy.everyone(f"job {task.job}")):
-                    found.function(**_fitting(found.function, task.arguments))
-                    _finish(task.id, run_id)
+            with _claim_kept(task.id, run_id):
+                _carry_out(found, task, run_id)
             log.info("task_done")
         return "done"
     except _LostClaim:
@@ -104,6 +108,25 @@ def run_task(task_id: str, attempts: int | None = None) -> str:
     finally:
         db.session.rollback()
         tenancy.leave()
+
+
+def _scope_of(found: Job, task: Task) -> tenancy.Scope:
+    if not found.of_tenant:
+        return tenancy.everyone(f"job {task.job}")
+    return tenancy.tenant(task.arguments["tenant_id"])
+
+
+def _carry_out(found: Job, task: Task, run_id: str) -> None:
+    """Do the job and say that it is done: in one transaction, or with none around what speaks to the outside."""
+    arguments = _fitting(found.function, task.arguments)
+    if found.outside:
+        found.function(**arguments)
+        with tenancy.scope(tenancy.everyone("finish a task")):
+            _finish(task.id, run_id)
+        return
+    with tenancy.scope(_scope_of(found, task)):
+        found.function(**arguments)
+        _finish(task.id, run_id)
 
 
 class _LostClaim(Exception):
@@ -140,6 +163,45 @@ def _claim(task_id: str, run_id: str, attempts: int | None = None) -> Task | Non
         task = session.get_one(Task, task_id)
         session.expunge(task)
         return task
+
+
+@contextmanager
+def _claim_kept(task_id: str, run_id: str) -> Iterator[None]:
+    """Renew the lease beside the work that is done inside."""
+    over = threading.Event()
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    keeper = threading.Thread(target=_keep_claim, args=(app, task_id, run_id, over), name="lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _keep_claim(app: Flask, task_id: str, run_id: str, over: threading.Event) -> None:
+    with app.app_context():
+        for _ in range(int(TIMEOUT / RENEWED_EVERY)):
+            if over.wait(RENEWED_EVERY):
+                return
+            _renew(task_id, run_id)
+
+
+def _renew(task_id: str, run_id: str) -> None:
+    """One sign of life; the lease outlasts two that the database did not take.
+
+    SQLite takes none while a job writes in its transaction, and lets nobody else claim the row either.
+    """
+    try:
+        with tenancy.scope(tenancy.everyone("renew a lease")) as session:
+            session.execute(
+                update(Task)
+                .where(Task.id == task_id, Task.run_id == run_id, Task.state == "running")
+                .values(due_at=clock.now() + LEASE)
+                .execution_options(synchronize_session=False)
+            )
+    except Exception as error:  # noqa: BLE001 - whatever ails the database, the job itself goes on
+        log.warning("lease_not_renewed", task=task_id, error=type(error).__name__)
 
 
 def _finish(task_id: str, run_id: str) -> None:

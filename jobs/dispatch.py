@@ -43,7 +43,7 @@ def enqueue(
                 result_ttl=0,
                 failure_ttl=0,
                 ttl=3600,
-                timeout=300,
+                timeout=base.TIMEOUT,
                 pipeline=pipe,
             )
         pipe.execute()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.notifications import codes, purchase, send, troubles
+from app.notifications import codes, purchase, send, task_reminders, troubles
 from jobs.base import job
 
 
@@ -14,6 +14,11 @@ def send_message(subject_id: str) -> None:
 @job("notifications")
 def send_code(subject_id: str) -> None:
     codes.send_code(subject_id)
+
+
+@job("notifications", of_tenant=True)
+def remind_of_task(subject_id: str, tenant_id: str) -> None:
+    task_reminders.remind(subject_id)
 
 
 @job("notifications")

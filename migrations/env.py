@@ -10,9 +10,19 @@ from flask import current_app
 from sqlalchemy import Connection
 
 database = current_app.extensions["migrate"].db
+
+
+def is_modelled(_thing: object, name: str | None, kind: str, _reflected: bool, _like: object) -> bool:
+    """What models can not say: the full-text index, which each database has in a form of its own (core/search)."""
+    if kind == "table":
+        return not (name or "").startswith("search_entries_fts")
+    return not (kind == "index" and name == "ix_search_entries_terms")
+
+
 options: dict[str, Any] = {
     **current_app.extensions["migrate"].configure_args,
     "target_metadata": database.metadata,
+    "include_object": is_modelled,
 }
 
 

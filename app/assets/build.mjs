@@ -18,8 +18,11 @@ const { resolve } = createRequire(import.meta.url);
 const folderOf = (name) => path.join(root, 'node_modules', name);
 const versionOf = (name) => JSON.parse(fs.readFileSync(path.join(folderOf(name), 'package.json'), 'utf8')).version;
 
-// Gzip bytes, DESIGN_LANGUAGE §14. A page that outgrows its budget should fail here, not on a phone.
-const BUDGETS = { 'app.css': 32, 'htmx.js': 17, 'app.js': 6, 'home.js': 30, 'pay.js': 1, 'icons.svg': 12 };
+// Kilobytes as sent, DESIGN_LANGUAGE §14. A page that outgrows its budget should fail here, not on a phone.
+// [Brotli, gzip]: browsers take Brotli over TLS and on this machine, app/web/static_files.py sends it at quality 11;
+// over plain http, as on an intranet, they take gzip. The htmx of today does not fit the 14 of the table, which was
+// written for another one: 14.9 and 16.5 are what its own minified file weighs.
+const BUDGETS = { 'app.css': [27, 32], 'htmx.js': [15, 17], 'app.js': [5, 6], 'home.js': [26, 30], 'pay.js': [1, 1], 'crm.js': [13, 14], 'icons.svg': [10, 12] };
 
 function styles() {
   const cli = path.join(folderOf('@tailwindcss/cli'), 'dist/index.mjs');
@@ -28,7 +31,7 @@ function styles() {
 
 async function scripts() {
   await esbuild.build({
-    entryPoints: ['app.js', 'home.js', 'pay.js'].map((file) => path.join(here, 'js', file)),
+    entryPoints: Object.fromEntries(['app', 'home', 'pay', 'crm/index'].map((name) => [name.split('/')[0], path.join(here, 'js', `${name}.js`)])),
     outdir: out, bundle: true, minify: true, format: 'iife', target: 'es2020', legalComments: 'none', logLevel: 'warning', charset: 'utf8',
     nodePaths: [path.join(root, 'node_modules')],
   });
@@ -46,11 +49,16 @@ function sprite() {
   fs.writeFileSync(path.join(out, 'icons.svg'), `${credits}\n<svg xmlns="http://www.w3.org/2000/svg">\n${[...lucide, ...brands].join('\n')}\n</svg>\n`);
 }
 
+const brotli = (bytes) => zlib.brotliCompressSync(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 11 } });
+const gzip = (bytes) => zlib.gzipSync(bytes, { level: 9 });
+
 function overBudget() {
-  return Object.entries(BUDGETS).filter(([file, kilobytes]) => {
-    const size = zlib.gzipSync(fs.readFileSync(path.join(out, file)), { level: 9 }).length / 1024;
-    console.log(`${file.padEnd(10)} ${size.toFixed(1).padStart(6)} KB gzip of ${kilobytes}`);
-    return size > kilobytes;
+  return Object.entries(BUDGETS).filter(([file, budgets]) => {
+    const bytes = fs.readFileSync(path.join(out, file));
+    const sizes = [brotli, gzip].map((pack) => pack(bytes).length / 1024);
+    const [br, gz] = sizes.map((size, which) => `${size.toFixed(1).padStart(5)} of ${String(budgets[which]).padStart(2)}`);
+    console.log(`${file.padEnd(10)} ${br} KB brotli, ${gz} KB gzip`);
+    return sizes.some((size, which) => size > budgets[which]);
   });
 }
 

@@ -33,9 +33,11 @@ class Letter:
 
 
 def compose(channel: str, template: str, parameters: Mapping[str, Any]) -> Letter:
-    """Fill a template for "sms" or "mail"; raises jinja2.TemplateError for one that does not exist or lacks a parameter."""
+    """Fill a template for "sms", "wechat" or "mail"; raises jinja2.TemplateError for one that does not exist or lacks a parameter."""
     if channel == "sms":
         return Letter("sms", text=SIGNATURE + _one_line(_render(template, "sms.txt", parameters)))
+    if channel == "wechat":
+        return Letter("wechat", text=_render(template, "wechat.txt", parameters).strip())
     return Letter(
         "mail",
         text=_render(template, "mail.txt", parameters).strip() + "\n",
@@ -56,8 +58,8 @@ def names() -> list[str]:
 
 
 def channels(template: str) -> list[str]:
-    """The channels that a template serves: "sms", "mail" or both."""
-    files = {"sms": "sms.txt", "mail": "mail.html"}
+    """The channels that a template serves, of "sms", "mail" and "wechat"."""
+    files = {"sms": "sms.txt", "mail": "mail.html", "wechat": "wechat.txt"}
     return [channel for channel, file in files.items() if (_folder() / template / file).is_file()]
 
 

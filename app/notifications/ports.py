@@ -20,6 +20,12 @@ class SmsSender(Protocol):
         ...
 
 
+class WeChatSender(Protocol):
+    def send(self, message_id: str, openid: str, text: str, template: str, params: Mapping[str, str]) -> str:
+        """Send one template message to a follower of the official account; gives the provider's id. The same id is sent once."""
+        ...
+
+
 class MailSender(Protocol):
     def send(self, message_id: str, to: str, subject: str, text: str, html: str) -> str:
         """Send one e-mail with a text and an HTML part; gives the Message-ID. The same message_id is sent once."""

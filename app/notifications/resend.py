@@ -1,11 +1,15 @@
-"""Staff's "send again"."""
+"""Staff's "send again": of a message, and of a task that could not send one."""
 
 from __future__ import annotations
 
-from app.core import clock
+from sqlalchemy import update
+
+from app.core import clock, events
+from app.core.db import db
 from app.core.errors import Conflict
 from app.notifications import alerts, states
 from app.notifications.models import Message
+from app.notifications.send import JOB
 from app.notifications.write import write_message
 
 
@@ -32,3 +36,25 @@ def resend(message: Message, actor: str) -> Message:
         order_id=message.order_id,
         customer_id=message.customer_id,
     )
+
+
+def retry_task(task: events.Task, actor: str) -> bool:
+    """Start a failed task again; False if it did not fail or was started before. Raises Conflict as ``resend`` does.
+
+    A task that gave its message up would find nothing to send: there the message is tried again, which owes a task of
+    its own, and the old one ends, so that two hands never send the same message.
+    """
+    message = db.session.get(Message, task.arguments.get("subject_id")) if task.job == JOB else None
+    if message is None or message.status != "failed":
+        return events.retry(task.id, actor=actor)
+    ended = db.session.execute(
+        update(events.Task)
+        .where(events.Task.id == task.id, events.Task.state == "failed")
+        .values(state="done", finished_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    if ended.rowcount != 1:  # type: ignore[attr-defined]
+        return False
+    events.record("task.retried", task.id, actor=actor, job=task.job)
+    resend(message, actor)
+    return True

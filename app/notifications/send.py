@@ -19,11 +19,12 @@ from app.core.db import db
 from app.notifications import alerts, letters, states
 from app.notifications.letters import Letter
 from app.notifications.models import Message
-from app.notifications.ports import MailSender, ProviderDown, ProviderRefused, SmsSender
+from app.notifications.ports import MailSender, ProviderDown, ProviderRefused, SmsSender, WeChatSender
 
 log = structlog.get_logger(__name__)
 
 JOB = "notifications.send_message"
+NAMES = {"sms": "短信", "mail": "邮件", "wechat": "微信消息"}
 
 
 class NoProvider:
@@ -38,12 +39,19 @@ class NoProvider:
 
 _sms: SmsSender = NoProvider("SMS")
 _mail: MailSender = NoProvider("mail")
+_wechat: WeChatSender = NoProvider("WeChat")
 
 
-def use(*, sms: SmsSender, mail: MailSender) -> None:
+def use(*, sms: SmsSender, mail: MailSender, wechat: WeChatSender | None = None) -> None:
     """Set the providers; the assembly does this at start."""
-    global _sms, _mail
-    _sms, _mail = sms, mail
+    global _sms, _mail, _wechat
+    _sms, _mail, _wechat = sms, mail, wechat or NoProvider("WeChat")
+
+
+def reaches(channel: str) -> bool:
+    """Whether somebody carries messages of this channel, so that it may be offered."""
+    carrier = {"sms": _sms, "mail": _mail, "wechat": _wechat}.get(channel)
+    return carrier is not None and not isinstance(carrier, NoProvider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ def fail(message: Message, reason: str) -> None:
     alerts.raise_alert(
         "message_failed",
         message.id,
-        f"{'短信' if message.channel == 'sms' else '邮件'}没有发出（{message.template}，{message.recipient_masked}）：{reason}",
+        f"{NAMES.get(message.channel, '消息')}没有发出（{message.template}，{message.recipient_masked}）：{reason}",
         link=f"/admin/messages/{message.id}",
     )
 
@@ -117,6 +125,8 @@ def _hand_over(envelope: _Envelope) -> str:
     if letter.channel == "mail":
         return _mail.send(envelope.message_id, envelope.recipient, letter.subject, letter.text, letter.html)
     params = {name: str(value) for name, value in envelope.parameters.items()}
+    if letter.channel == "wechat":
+        return _wechat.send(envelope.message_id, envelope.recipient, letter.text, envelope.template, params)
     return _sms.send(envelope.message_id, envelope.recipient, letter.text, envelope.template, params)
 
 

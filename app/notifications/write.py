@@ -22,7 +22,8 @@ def write_message(
     order_id: str | None = None,
     customer_id: str | None = None,
 ) -> Message:
-    """Write an SMS (``channel`` "sms", ``recipient`` 11 digits) or e-mail ("mail") once per ``dedupe_key``.
+    """Write an SMS (``channel`` "sms", ``recipient`` 11 digits), an e-mail ("mail") or a WeChat template message ("wechat",
+    to an openid) once per ``dedupe_key``.
 
     A second call with the same key gives the message that is there. The parameters are the template's, as text;
     they stand encrypted. Nothing is sent here: the event ``message.written`` starts the job that does.
@@ -34,7 +35,7 @@ def write_message(
         channel=channel,
         template=template,
         recipient=recipient,
-        recipient_masked=masked_phone(recipient) if channel == "sms" else masked_mail(recipient),
+        recipient_masked=_MASKS[channel](recipient),
         parameters=dict(parameters),
         dedupe_key=dedupe_key,
         order_id=order_id,
@@ -59,6 +60,14 @@ def masked_mail(address: str) -> str:
     """z***@qinghe.com; the length of the name stays hidden."""
     name, at, domain = address.partition("@")
     return f"{name[:1]}***{at}{domain}"
+
+
+def masked_openid(openid: str) -> str:
+    """oT5x****9fQk."""
+    return f"{openid[:4]}****{openid[-4:]}" if len(openid) > 12 else "****"
+
+
+_MASKS = {"sms": masked_phone, "mail": masked_mail, "wechat": masked_openid}
 
 
 def _by_key(dedupe_key: str) -> Message | None:

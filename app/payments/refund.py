@@ -50,6 +50,27 @@ def request_refund(payment: Payment, amount: Decimal, reason: str, actor: str) -
     return refund
 
 
+def retry_refund(refund: Refund, actor: str) -> bool:
+    """Have a failed refund sent again under the number it has (PITFALLS no. 37); False if it did not fail or is on its way.
+
+    Raises Conflict if the money went back by another refund meanwhile.
+    """
+    payment = db.session.scalars(
+        select(Payment)
+        .where(Payment.id == refund.payment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    db.session.refresh(refund)
+    if not refund_life.allows(refund, "retry"):
+        return False
+    left = refundable(payment)
+    if refund.amount > left:
+        raise Conflict(f"这笔支付只剩 ¥{left} 可退，不能再退 ¥{refund.amount}。")
+    refund_life.move(refund, "retry", actor=actor, values={"error": None}, order_id=refund.order_id)
+    return True
+
+
 def refundable(payment: Payment) -> Decimal:
     """What of a payment may still go back, yuan."""
     held = db.session.scalars(

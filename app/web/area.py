@@ -25,7 +25,7 @@ class Area(Blueprint):
 
     ``kind`` is the kind of identity that may enter ("person", "staff", "crm_user"), or None for everybody;
     ``scope_of`` gives the scope for the present identity; ``check`` may send the visitor elsewhere
-    (a forced change of password) by returning an answer.
+    (a forced change of password) by returning an answer. ``sells`` is for what a private copy of the CRM does not have.
     """
 
     def __init__(
@@ -38,12 +38,16 @@ class Area(Blueprint):
         login_endpoint: str | None = None,
         scope_of: Callable[[Any], tenancy.Scope] | None = None,
         check: Callable[[Any], ResponseReturnValue | None] | None = None,
+        sells: bool = False,
     ):
         super().__init__(name, import_name, url_prefix=url_prefix)
         self.kind = kind
         self.login_endpoint = login_endpoint
         self.scope_of = scope_of
         self.check = check
+        if sells:
+            # Earlier than the check for forgeries: who knocks without a token finds no door either.
+            self.url_value_preprocessor(_insist_on_cloud)
         self.before_request(self._enter)
         self.after_request(finish_unit_of_work)
 
@@ -80,6 +84,18 @@ def open_to_all(view: Callable[..., Any]) -> Callable[..., Any]:
     return view
 
 
+def in_every_edition(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a view of an area that sells which a private copy needs as well."""
+    view.in_every_edition = True  # type: ignore[attr-defined]
+    return view
+
+
+def _insist_on_cloud(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    if current_app.extensions["settings"].edition == "private" and not getattr(view, "in_every_edition", False):
+        abort(404)
+
+
 def _path_here() -> str:
     """Where to return after the log-in; for a fragment, the page it stands on."""
     if request.method not in SAFE_METHODS or request.headers.get("HX-Request") == "true":
@@ -99,7 +115,7 @@ def safe_next(value: str | None, default: str) -> str:
 
 def begin_unit_of_work() -> None:
     mark_reading(request.method in SAFE_METHODS)
-    g.keep_changes = False
+    g.keep_changes = g.discard_changes = False
 
 
 def begin_writing() -> None:
@@ -108,13 +124,26 @@ def begin_writing() -> None:
     mark_reading(False)
 
 
+def keep_now() -> None:
+    """Commit what was written so far, whatever becomes of the rest of the request: a turn taken, a use noted."""
+    db.session.commit()
+    mark_reading(request.method in SAFE_METHODS)
+
+
 def keep_changes() -> None:
     """Commit what this request wrote even though the answer is a refusal."""
     g.keep_changes = True
 
 
+def discard_changes() -> None:
+    """Roll back whatever this request writes, however it ends: somebody only looks."""
+    g.discard_changes = True
+
+
 def finish_unit_of_work(response: Response) -> Response:
-    if response.status_code < 400 or g.get("keep_changes"):
+    if g.get("discard_changes"):
+        db.session.rollback()
+    elif response.status_code < 400 or g.get("keep_changes"):
         db.session.commit()
     else:
         db.session.rollback()

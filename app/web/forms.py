@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import Field
+from wtforms.fields.choices import SelectChoice
 
 from app.core.errors import Refused
 from app.web.area import keep_changes
@@ -33,6 +35,11 @@ def trimmed_lines(value: Any) -> Any:
 def _visible(line: str) -> str:
     plain = _UNSEEN.sub("", line).replace("\x00", "")
     return "".join(" " if unicodedata.category(sign) in _NO_SIGNS else sign for sign in plain)
+
+
+def as_choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    """(value, label) pairs as WTForms wants the options of a select."""
+    return [SelectChoice(value, label) for value, label in pairs]
 
 
 class Form(FlaskForm):

@@ -48,7 +48,12 @@ ADMIN = [
 
 CRM = [
     Entry("layout-grid", "工作台", "/crm/"),
+    Entry("filter", "线索", "/crm/leads"),
+    Entry("list-checks", "待办", "/crm/agenda"),
     Entry("building-2", "客户", "/crm/customers"),
+    Entry("inbox", "公海", "/crm/pools"),
+    Entry("users", "联系人", "/crm/contacts"),
+    Entry("bell", "通知", "/crm/notices"),
     Entry("settings", "设置", "/crm/settings"),
 ]
 

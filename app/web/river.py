@@ -6,6 +6,7 @@ Geometry only; components/river.html draws it. ``flow`` is the hero (lying on de
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -61,88 +62,143 @@ def _n(number: float) -> str:
     return f"{round(number, 1):g}"
 
 
+@dataclass(frozen=True)
+class _Bed:
+    """Where the river runs: ``along`` goes with the water, ``across`` from bank to bank."""
+
+    lying: bool
+    length: int
+    breadth: int
+    fullest: int  # the width of the first stage
+    stations: tuple[int, ...]  # along: the springs, then each stage
+    banks: tuple[int, ...]  # across: where each stage begins
+    highest: float  # across: where the first spring begins
+    gap: int  # between two springs
+    drop: int  # by how much the mouth lies lower than the last stage
+    fall: tuple[int, int]  # of what is lost: so far along, and so far beyond the breadth
+
+    def wide(self, count: int) -> float:
+        return count * (self.fullest / STAGES[0][1])
+
+    def at(self, along: float, across: float) -> tuple[float, float]:
+        return (along, across) if self.lying else (across, along)
+
+    def point(self, along: float, across: float) -> str:
+        return " ".join(map(_n, self.at(along, across)))
+
+    def ribbon(self, a: float, a0: float, a1: float, b: float, b0: float, b1: float) -> str:
+        """From ``a0``–``a1`` at ``a`` to ``b0``–``b1`` at ``b``."""
+        mid = (a + b) / 2
+        out = f"M{self.point(a, a0)}C{self.point(mid, a0)} {self.point(mid, b0)} {self.point(b, b0)}"
+        return f"{out}L{self.point(b, b1)}C{self.point(mid, b1)} {self.point(mid, a1)} {self.point(a, a1)}Z"
+
+
+_LYING = _Bed(True, 1216, 424, 292, (0, 318, 566, 814, 1062), (34, 44, 66, 92), 6.0, 13, 6, (236, 30))
+_STANDING = _Bed(False, 640, 340, 300, (0, 170, 300, 424, 548), (0, 8, 20, 34), 0.0, 6, 0, (118, 60))
+
+
+@dataclass(frozen=True)
+class _Spring:
+    name: str
+    count: int
+    across: float  # where it begins at the edge
+    joined: float  # where it begins at the first stage
+    wide: float
+    opacity: float
+
+
 @cache
 def flow(lying: bool = True) -> Flow:
-    """The whole river. ``along`` runs with the water, ``across`` from bank to bank."""
-    length, breadth, gap = (1216, 424, 13) if lying else (640, 340, 6)
-    scale = (292 if lying else 300) / STAGES[0][1]
-    stations = [0, 318, 566, 814, 1062] if lying else [0, 170, 300, 424, 548]
-    banks = [34, 44, 66, 92] if lying else [0, 8, 20, 34]
-    river = Flow(lying, *((length, breadth) if lying else (breadth, length)))
+    """The whole river."""
+    bed = _LYING if lying else _STANDING
+    springs, knots = _springs(bed), _knots(bed)
+    return Flow(
+        lying,
+        *((bed.length, bed.breadth) if lying else (bed.breadth, bed.length)),
+        bands=[*_spring_bands(bed, springs), *_stage_bands(bed), *_mouth_bands(bed)],
+        sources=[_source(bed, spring) for spring in springs],
+        nodes=[_node(bed, i) for i in range(len(STAGES))],
+        thread=_thread(bed, knots),
+        knots=[_rounded(bed.at(*knot)) for knot in knots],
+    )
 
-    def point(along: float, across: float) -> str:
-        return f"{_n(along)} {_n(across)}" if lying else f"{_n(across)} {_n(along)}"
 
-    def ribbon(a: float, a0: float, a1: float, b: float, b0: float, b1: float) -> str:
+def _springs(bed: _Bed) -> list[_Spring]:
+    found, across, joined = [], bed.highest, float(bed.banks[0])
+    for i, (name, count) in enumerate(SOURCES):
+        wide = bed.wide(count)
+        found.append(_Spring(name, count, across, joined, wide, round(0.95 - i * 0.12, 2)))
+        across += wide + bed.gap
+        joined += wide
+    return found
+
+
+def _spring_bands(bed: _Bed, springs: list[_Spring]) -> Iterator[Band]:
+    """The sources, from beyond the left edge to the first stage."""
+    for spring in springs:
+        top, bottom = spring.across, spring.across + spring.wide
+        if bed.lying:
+            yield Band(f"M-800 {_n(top)}H0V{_n(bottom)}H-800Z", 1, solid=True, opacity=spring.opacity)
+        path = bed.ribbon(0, top, bottom, bed.stations[1], spring.joined, spring.joined + spring.wide)
+        yield Band(path, 1, solid=True, opacity=spring.opacity)
+
+
+def _source(bed: _Bed, spring: _Spring) -> Label:
+    x, y = (14, spring.across + spring.wide / 2) if bed.lying else (spring.across, -8)
+    return Label(spring.name, spring.count, x, y)
+
+
+def _stage_bands(bed: _Bed) -> Iterator[Band]:
+    """Of each stage but the last: what goes on to the next one, and what falls out of the river below it."""
+    far, beyond = bed.fall
+    below = bed.breadth + beyond
+    for i, ((_, count), (_, next_count)) in enumerate(pairwise(STAGES)):
+        at, bank, onward = bed.stations[i + 1], bed.banks[i], bed.wide(next_count)
+        lost, after = bed.wide(count) - onward, bed.banks[i + 1]
+        yield Band(bed.ribbon(at, bank, bank + onward, bed.stations[i + 2], after, after + onward), i + 2)
+        ends = (below - lost * 0.3, below + lost * 0.4)
+        yield Band(bed.ribbon(at, bank + onward, bank + bed.wide(count), at + far, *ends), 0)
+
+
+def _mouth_bands(bed: _Bed) -> Iterator[Band]:
+    """The last stage runs out, beyond the right edge when the river lies."""
+    at, bank, wide = bed.stations[-1], bed.banks[-1], bed.wide(STAGES[-1][1])
+    top, bottom = bank + bed.drop, bank + wide + bed.drop
+    yield Band(bed.ribbon(at, bank, bank + wide, bed.length, top, bottom), 4, solid=True)
+    if bed.lying:
+        edge = f"M{bed.length - 0.5:g} {_n(top)}H{bed.length + 800}V{_n(bottom)}H{bed.length - 0.5:g}Z"
+        yield Band(edge, 4, solid=True)
+
+
+def _node(bed: _Bed, i: int) -> Node:
+    name, count = STAGES[i]
+    wide = bed.wide(count)
+    x, y = bed.at(bed.stations[i + 1], bed.banks[i])
+    return Node(name, count, x, y, *((2, wide) if bed.lying else (wide, 2)))
+
+
+def _knots(bed: _Bed) -> list[tuple[float, float]]:
+    """Where the one lead that is followed passes, along and across: from the first source to the payment."""
+    source = bed.wide(SOURCES[0][1]) * 0.42
+    shares = (0.2, 0.3, 0.5)  # of each later stage's width
+    passed = [
+        bank + bed.wide(count) * share
+        for bank, (_, count), share in zip(bed.banks[1:], STAGES[1:], shares, strict=True)
+    ]
+    across = [bed.highest + source, bed.banks[0] + source, *passed, passed[-1] + bed.drop]
+    return list(zip([*bed.stations, bed.length], across, strict=True))
+
+
+def _thread(bed: _Bed, knots: list[tuple[float, float]]) -> str:
+    path = f"M{bed.point(*knots[0])}"
+    for (a, va), (b, vb) in pairwise(knots):
         mid = (a + b) / 2
-        out = f"M{point(a, a0)}C{point(mid, a0)} {point(mid, b0)} {point(b, b0)}"
-        return f"{out}L{point(b, b1)}C{point(mid, b1)} {point(mid, a1)} {point(a, a1)}Z"
+        path += f"C{bed.point(mid, va)} {bed.point(mid, vb)} {bed.point(b, vb)}"
+    return f"M-800 {_n(knots[0][1])}L{path[1:]}H{bed.length + 800}" if bed.lying else path
 
-    def springs() -> float:
-        """The sources, from beyond the left edge to the first station; returns where the first one is threaded."""
-        across, joined = (6.0 if lying else 0.0), float(banks[0])
-        threaded = across + SOURCES[0][1] * scale * 0.42
-        for i, (name, count) in enumerate(SOURCES):
-            wide, opacity = count * scale, round(0.95 - i * 0.12, 2)
-            if lying:
-                edge = f"M-800 {_n(across)}H0V{_n(across + wide)}H-800Z"
-                river.bands.append(Band(edge, 1, solid=True, opacity=opacity))
-            path = ribbon(0, across, across + wide, stations[1], joined, joined + wide)
-            river.bands.append(Band(path, 1, solid=True, opacity=opacity))
-            river.sources.append(Label(name, count, 14 if lying else across, across + wide / 2 if lying else -8))
-            across += wide + gap
-            joined += wide
-        return threaded
 
-    def reaches() -> None:
-        """Each stage: what goes on to the next one, and what falls out of the river below it."""
-        for i, (name, count) in enumerate(STAGES):
-            wide, bank, at = count * scale, banks[i], stations[i + 1]
-            x, y = (at, bank) if lying else (bank, at)
-            river.nodes.append(Node(name, count, x, y, *((2, wide) if lying else (wide, 2))))
-            if i == len(STAGES) - 1:
-                mouth(bank, wide, at)
-                continue
-            onward, below = STAGES[i + 1][1] * scale, breadth + (30 if lying else 60)
-            river.bands.append(
-                Band(ribbon(at, bank, bank + onward, stations[i + 2], banks[i + 1], banks[i + 1] + onward), i + 2)
-            )
-            lost = wide - onward
-            gone = ribbon(
-                at, bank + onward, bank + wide, at + (236 if lying else 118), below - lost * 0.3, below + lost * 0.4
-            )
-            river.bands.append(Band(gone, 0))
-
-    def mouth(bank: float, wide: float, at: float) -> None:
-        drop = 6 if lying else 0
-        river.bands.append(Band(ribbon(at, bank, bank + wide, length, bank + drop, bank + wide + drop), 4, solid=True))
-        if lying:
-            edge = f"M{length - 0.5:g} {_n(bank + drop)}H{length + 800}V{_n(bank + wide + drop)}H{length - 0.5:g}Z"
-            river.bands.append(Band(edge, 4, solid=True))
-
-    def spin(threaded: float) -> None:
-        """The one lead that is followed from its source to the payment."""
-        last = banks[3] + STAGES[3][1] * scale * 0.5
-        across = [
-            threaded,
-            banks[0] + SOURCES[0][1] * scale * 0.42,
-            banks[1] + STAGES[1][1] * scale * 0.2,
-            banks[2] + STAGES[2][1] * scale * 0.3,
-            last,
-            last + (6 if lying else 0),
-        ]
-        knots = list(zip([*stations, length], across, strict=True))
-        path = f"M{point(*knots[0])}"
-        for (a, va), (b, vb) in pairwise(knots):
-            mid = (a + b) / 2
-            path += f"C{point(mid, va)} {point(mid, vb)} {point(b, vb)}"
-        river.thread = f"M-800 {_n(across[0])}L{path[1:]}H{length + 800}" if lying else path
-        river.knots = [(round(a, 1), round(v, 1)) if lying else (round(v, 1), round(a, 1)) for a, v in knots]
-
-    threaded = springs()
-    reaches()
-    spin(threaded)
-    return river
+def _rounded(point: tuple[float, float]) -> tuple[float, float]:
+    return round(point[0], 1), round(point[1], 1)
 
 
 def funnel(counts: list[int], width: int = 400, height: int = 150) -> list[Segment]:

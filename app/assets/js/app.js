@@ -28,11 +28,12 @@ on('click', (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey || (link.hasAttribute('data-wide') && innerWidth < 1024)) event.stopPropagation();
 }, true);
 
-/* Toasts: HX-Trigger {"toast": {"message": "…", "kind": "ok|info|warn|error", "undo": "/path to post to"}} or a flashed message. */
+/* Toasts: HX-Trigger {"toast": {"message": "…", "kind": "ok|info|warn|error", "undo": "/path to post to", "reference": "number
+   of a fault"}} or a flashed message. */
 const MARKS = { ok: 'st-ok', info: 'st-info', warn: 'st-warn', error: 'st-bad' };
 const leave = (item, seconds) => setTimeout(() => item.remove(), seconds * 1000);
 
-function toast(text, kind = 'ok', undo) {
+function toast(text, kind = 'ok', undo, reference) {
   const item = document.createElement('div');
   item.className = 'toast-item';
   item.setAttribute('role', kind === 'error' ? 'alert' : 'status');
@@ -42,12 +43,19 @@ function toast(text, kind = 'ok', undo) {
   words.textContent = text;
   item.append(mark, words);
   if (undo) item.append(button('撤销', () => { item.remove(); window.htmx?.ajax('POST', undo, { swap: 'none' }); }));
-  else if (kind === 'error') item.append(button('知道了', () => item.remove()));
+  else if (kind === 'error') {
+    if (reference) {
+      const number = button('复制编号');
+      number.dataset.copy = reference;
+      item.append(number);
+    }
+    item.append(button('知道了', () => item.remove()));
+  }
   $('#toasts')?.append(item);
   if (kind !== 'error') leave(item, undo ? 8 : 4);
 }
 
-function button(label, act) {
+function button(label, act = () => {}) {
   const made = document.createElement('button');
   made.type = 'button';
   made.textContent = label;
@@ -55,7 +63,7 @@ function button(label, act) {
   return made;
 }
 
-on('toast', ({ detail }) => toast(detail.message, detail.kind, detail.undo));
+on('toast', ({ detail }) => toast(detail.message, detail.kind, detail.undo, detail.reference));
 onClick('[data-dismiss]', (element) => element.closest('.toast-item, [data-dismissable]')?.remove());
 $$('#toasts .toast-item:not([role=alert])').forEach((item) => leave(item, 6));
 

@@ -34,6 +34,7 @@ area = Area(
     login_endpoint="admin.login",
     scope_of=lambda _staff: tenancy.everyone("staff work for all customers"),
     check=insist_on_right,
+    sells=True,
 )
 
 _RIGHT_OF_PATH = {
@@ -67,7 +68,7 @@ def _for_templates() -> dict[str, Any]:
 from app.blueprints.admin import (  # noqa: E402, F401
     alerts,
     customers,
-    licenses,
+    grants,
     messages,
     order_actions,
     orders,
@@ -75,5 +76,4 @@ from app.blueprints.admin import (  # noqa: E402, F401
     payments,
     session,
     tasks,
-    tenants,
 )

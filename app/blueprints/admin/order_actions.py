@@ -9,24 +9,23 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from wtforms import DecimalField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
-from app.blueprints.admin import area
-from app.blueprints.admin.orders import shown
+from app.blueprints.admin import area, words
 from app.blueprints.admin.reads import messages
 from app.blueprints.admin.reads import orders as reads
-from app.blueprints.admin.reads.orders import OrderFile
 from app.blueprints.admin.rights import actor, needs
 from app.core import events
 from app.core.errors import Conflict, Refused
 from app.notifications.resend import resend
 from app.orders.models import Order
 from app.payments import check, refund
-from app.payments.models import Payment
+from app.payments.models import Refund
 from app.provisioning import redeliver
 from app.web.forms import Form
 from app.web.pages import done, page
@@ -36,15 +35,14 @@ REASONS = ("客户申请，7 天内", "重复购买", "服务问题", "协商一
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """A question before something is done, and the words of its button."""
+class Question:
+    """What is asked before something is done, and the words of its button."""
 
-    name: str
     title: str
     text: str
     button: str
-    doing: str
-    path: str
+    doing: str = "正在安排"
+    is_grave: bool = False
 
 
 class ConfirmForm(Form):
@@ -79,56 +77,45 @@ class RefundForm(Form):
 @area.route("/orders/<order_no>/resend", methods=["GET", "POST"])
 @needs("orders.resend")
 def resend_code(order_no: str) -> ResponseReturnValue:
-    file = reads.file_of(order_no)
-    question = Action(
-        "resend",
-        "重发授权码？",
-        f"开通短信{'和邮件' if file.order.email else ''}会再发一次，内容与第一次相同，收件人是下单时的联系人 {file.order.contact_name}。",
-        "重发授权码",
-        "正在重新发送",
-        url_for("admin.resend_code", order_no=order_no),
-    )
-    return _confirmed(file, question, _resend_codes)
+    order = reads.file_of(order_no).order
+    means = "短信和邮件" if order.email else "短信"
+    text = f"开通{means}会再发一次，内容与第一次相同，收件人是下单时的联系人 {order.contact_name}。"
+    return _confirmed(order, Question("重发授权码？", text, "重发授权码", "正在重新发送"), _resend_codes)
 
 
 @area.route("/orders/<order_no>/redelivery", methods=["GET", "POST"])
 @needs("orders.redeliver")
 def redeliver_order(order_no: str) -> ResponseReturnValue:
-    file = reads.file_of(order_no)
-    question = Action(
-        "redelivery",
-        "重试开通？",
-        "从没有完成的那一步继续，已完成的步骤不会重做。重复点击是安全的，不会开通两次。",
-        "重试开通",
-        "正在安排",
-        url_for("admin.redeliver_order", order_no=order_no),
-    )
-    return _confirmed(file, question, _deliver_again)
+    text = "从没有完成的那一步继续，已完成的步骤不会重做。重复点击是安全的，不会开通两次。"
+    return _confirmed(reads.file_of(order_no).order, Question("重试开通？", text, "重试开通"), _deliver_again)
 
 
 @area.route("/orders/<order_no>/check", methods=["GET", "POST"])
 @needs("orders.check")
 def check_order(order_no: str) -> ResponseReturnValue:
-    file = reads.file_of(order_no)
-    question = Action(
-        "check",
-        "主动查询网关？",
-        "向支付网关查询这个订单还没有结果的支付单。查到已付款会按正常流程入账并开通。",
-        "查询网关",
-        "正在安排",
-        url_for("admin.check_order", order_no=order_no),
-    )
-    return _confirmed(file, question, _ask_gateway)
+    text = "向支付网关查询这个订单还没有结果的支付单。查到已付款会按正常流程入账并开通。"
+    return _confirmed(reads.file_of(order_no).order, Question("主动查询网关？", text, "查询网关"), _ask_gateway)
+
+
+@area.route("/orders/<order_no>/refunds/<refund_no>/retry", methods=["GET", "POST"])
+@needs("orders.refund")
+def retry_refund(order_no: str, refund_no: str) -> ResponseReturnValue:
+    order = reads.file_of(order_no).order
+    wanted = reads.refund_of(order, refund_no)
+    text = f"用原来的退款号 {wanted.refund_no} 再提交一次，网关认得这个号，不会退两次。"
+    if wanted.error:
+        text += f"上次没有成功的原因：{wanted.error}。"
+    question = Question(f"重试退款 ¥{wanted.amount:,.2f}？", text, "重试退款", "正在提交")
+    return _confirmed(order, question, lambda _order: _refund_again(wanted))
 
 
 @area.route("/orders/<order_no>/payments/<attempt_no>/refund", methods=["GET", "POST"])
 @needs("orders.refund")
 def refund_payment(order_no: str, attempt_no: str) -> ResponseReturnValue:
-    file = reads.file_of(order_no)
-    context = shown(file)
-    payment = _paid_attempt(context["records"].payments, attempt_no)
+    order = reads.file_of(order_no).order
+    payment = reads.paid_attempt(order, attempt_no)
     left = refund.refundable(payment)
-    form = RefundForm(file.order, data={"amount": left})
+    form = RefundForm(order, data={"amount": left})
     if form.validate_on_submit():
         try:
             refund.request_refund(payment, form.amount.data or Decimal(0), form.reason.data, actor())
@@ -137,16 +124,27 @@ def refund_payment(order_no: str, attempt_no: str) -> ResponseReturnValue:
             )
         except Refused as error:
             form.refuse(error)
-    context |= {"form": form, "payment": payment, "left": left}
-    return page("admin/refund.html", fragments=("order_action",), status=422 if form.is_submitted() else 200, **context)
+    grant = "租户" if order.product_type == "saas" else "授权"
+    text = (
+        f"原路退回{words.name(words.GATEWAY, payment.pay_type)}，通常几分钟内到账。"
+        f"全额退款后{grant}会立即停用，数据保留；部分退款不影响使用。"
+    )
+    question = Question(f"退款给{order.company_name}？", text, "退款", "正在提交", is_grave=True)
+    return _asked(order, question, form, fields="admin/_refund_fields.html", left=left)
 
 
-def _confirmed(file: OrderFile, question: Action, act: Callable[[Order], str]) -> ResponseReturnValue:
+def _confirmed(order: Order, question: Question, act: Callable[[Order], str]) -> ResponseReturnValue:
     """Ask first; when the form comes back, act and say what was done."""
     form = ConfirmForm()
     if form.validate_on_submit():
-        return done(url_for("admin.order", order_no=file.order.order_no), act(file.order))
-    return page("admin/order_action.html", fragments=("order_action",), **shown(file), form=form, question=question)
+        return done(url_for("admin.order", order_no=order.order_no), act(order))
+    return _asked(order, question, form)
+
+
+def _asked(order: Order, question: Question, form: Form, **more: Any) -> ResponseReturnValue:
+    status = 422 if form.is_submitted() else 200
+    shown = {"order": order, "question": question, "form": form, "fields": None, **more}
+    return page("admin/order_action.html", fragments=("order_action",), status=status, **shown)
 
 
 def _resend_codes(order: Order) -> str:
@@ -174,8 +172,9 @@ def _ask_gateway(order: Order) -> str:
     return "已安排查询，结果会出现在时间线里"
 
 
-def _paid_attempt(payments: list[Payment], attempt_no: str) -> Payment:
-    for payment in payments:
-        if payment.attempt_no == attempt_no and payment.status == "success":
-            return payment
-    raise Conflict("这笔支付没有成功，或已经全额退款。")
+def _refund_again(wanted: Refund) -> str:
+    return (
+        "已重新提交退款，结果会出现在时间线里"
+        if refund.retry_refund(wanted, actor())
+        else "这笔退款已经在处理，不用再点"
+    )

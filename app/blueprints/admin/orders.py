@@ -12,6 +12,7 @@ from app.blueprints.admin import area, words
 from app.blueprints.admin.reads import orders as reads
 from app.blueprints.admin.reads import timeline as tale
 from app.blueprints.admin.reads.orders import OrderFile, OrderFilter
+from app.blueprints.admin.reads.timeline import Records
 from app.blueprints.admin.rights import needs
 from app.orders.models import Order
 from app.web import tables
@@ -59,11 +60,28 @@ def shown(file: OrderFile) -> dict[str, Any]:
         "time_to_use": tale.time_to_use(file.order),
         "sums": sums(file.order),
         "is_moving": is_moving(file.order),
-        "may_refund": any(payment.status == "success" for payment in records.payments),
-        "may_redeliver": file.order.status == "paid" and file.order.delivery != "delivered",
-        "may_resend": file.order.delivery == "delivered",
-        "may_check": any(payment.status == "pending" for payment in records.payments),
+        "actions": _actions(file.order, records),
     }
+
+
+def _actions(order: Order, records: Records) -> list[tuple[str, str, str, str]]:
+    """What staff may do with the order as it stands: (right, icon, label, path); a refund has no icon and is grave."""
+    waits = any(payment.status == "pending" for payment in records.payments)
+    possible: list[tuple[bool, str, str, str, str, dict[str, Any]]] = [
+        (order.delivery == "delivered", "orders.resend", "send", "重发授权码", "resend_code", {}),
+        (order.status == "paid" and order.delivery != "delivered", "orders.redeliver", "rotate-cw", "重试开通", "redeliver_order", {}),
+        (waits, "orders.check", "scan-line", "主动查询网关", "check_order", {}),
+        *(
+            (payment.status == "success", "orders.refund", "", "退款", "refund_payment", {"attempt_no": payment.attempt_no})
+            for payment in records.payments
+            if payment.counts == "order"
+        ),
+    ]  # fmt: skip
+    return [
+        (right, mark, label, url_for(f"admin.{endpoint}", order_no=order.order_no, **more))
+        for can, right, mark, label, endpoint, more in possible
+        if can
+    ]
 
 
 def is_moving(order: Order) -> bool:

@@ -8,8 +8,9 @@ from flask.typing import ResponseReturnValue
 from app.blueprints.admin import area, words
 from app.blueprints.admin.reads import tasks as reads
 from app.blueprints.admin.rights import actor, needs
-from app.core import clock, events
+from app.core import clock
 from app.notifications import alerts
+from app.notifications.resend import retry_task as retry
 from app.web import tables
 from app.web.pages import done, page
 
@@ -45,7 +46,7 @@ def tasks() -> ResponseReturnValue:
 def retry_task(task_id: str) -> ResponseReturnValue:
     """Once is enough and twice is harmless: only a failed task is started."""
     task = reads.one(task_id)
-    started = events.retry(task.id, actor=actor())
+    started = retry(task, actor())
     if started:
         alerts.settle("task_failed", task.id)
     return done(url_for("admin.tasks", state="failed"), "已重新安排" if started else "这个任务没有失败，或已经在重试")

@@ -14,6 +14,7 @@ area = Area(
     login_endpoint="center.login",
     scope_of=lambda person: tenancy.customer(person.customer_id),
     check=insist_on_role,
+    sells=True,
 )
 area.context_processor(lambda: {"may_open": may_open})
 

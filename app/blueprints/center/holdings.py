@@ -1,8 +1,9 @@
-"""A tenant as its buyer sees it: days left, reminders, how full."""
+"""A tenant as its buyer sees it: days left, reminders, what still works after the last day, how full."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from app.core import clock, tenancy
 from app.crm.access import tenants, terms, users
@@ -11,11 +12,31 @@ from app.provisioning.models import Tenant
 
 REMINDERS = (30, 15, 7, 3, 1, 0)  # days before the end (seed P §4.2)
 
-_AFTER = {
-    terms.IN_GRACE: "还能照常使用到 {grace}，之后只能查看。",
+_STATES = {
+    "preparing": ("info", "正在开通"),
+    "stopped": ("bad", "已停用"),
+    terms.ACTIVE: ("ok", "使用中"),
+    "soon": ("warn", "快到期"),
+    terms.IN_GRACE: ("warn", "已到期，宽限中"),
+    terms.READONLY: ("bad", "已到期，只能查看"),
+    terms.EXPORT_ONLY: ("bad", "已到期，只能导出"),
+}
+_WHAT_NOW = {
+    "soon": "到期后还能照常使用 7 天，之后只能查看，数据都在。",
+    terms.IN_GRACE: "还能照常使用到 {grace}，之后只能查看，数据都在。",
     terms.READONLY: "现在只能查看，到 {readonly} 为止；之后只能导出。数据都在。",
     terms.EXPORT_ONLY: "现在只能导出数据。数据都在。",
 }
+_ENTER = {terms.READONLY: "登录 CRM 查看", terms.EXPORT_ONLY: "登录 CRM 导出数据"}
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A dot on the way to the end, or after it; ``state`` is "past", "now" or "ahead"."""
+
+    label: str
+    state: str
+    begins_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +46,18 @@ class Subscription:
     users: int
 
     @property
+    def standing(self) -> str:
+        """One of the keys of ``_STATES``; what works after the term is as the CRM itself reckons it."""
+        if not self.is_open:
+            return "preparing" if self.tenant.status == "preparing" else "stopped"
+        if self.days_left < 0:
+            return terms.state(_in_the_crm(self.tenant), clock.now())
+        return "soon" if self.days_left <= REMINDERS[0] else terms.ACTIVE
+
+    @property
     def state(self) -> tuple[str, str]:
         """(kind, words) for the status dot."""
-        if self.tenant.status != "active":
-            return ("info", "正在开通") if self.tenant.status == "preparing" else ("bad", "已停用")
-        if self.days_left < 0:
-            return "bad", "已到期"
-        return ("warn", "快到期") if self.days_left <= REMINDERS[0] else ("ok", "使用中")
+        return _STATES[self.standing]
 
     @property
     def is_open(self) -> bool:
@@ -39,29 +65,52 @@ class Subscription:
         return self.tenant.status == "active"
 
     @property
-    def after_term(self) -> str:
-        """What still works once the term is over, as the CRM itself reckons it; "" before that."""
-        if not self.is_open or self.days_left >= 0:
-            return ""
-        return _AFTER[terms.state(_in_the_crm(self.tenant), clock.now())].format(
-            grace=self.tenant.expires_on + terms.GRACE, readonly=self.tenant.expires_on + terms.GRACE + terms.READ_ONLY
+    def is_over(self) -> bool:
+        return self.days_left < 0
+
+    @property
+    def is_limited(self) -> bool:
+        return self.standing in _ENTER
+
+    @property
+    def what_now(self) -> str:
+        """What still works, and for how long; "" while there is nothing to think of."""
+        return _WHAT_NOW.get(self.standing, "").format(
+            grace=self._ends_on(terms.GRACE), readonly=self._ends_on(terms.GRACE + terms.READ_ONLY)
         )
 
     @property
+    def enter_words(self) -> str:
+        """The button into the CRM says what one can do there."""
+        return _ENTER.get(self.standing, "一键登录 CRM")
+
+    @property
     def left(self) -> str:
-        if self.days_left < 0:
-            return f"到期 {-self.days_left} 天了"
+        if self.is_over:
+            return f"已到期 {-self.days_left} 天"
         return "今天到期" if self.days_left == 0 else f"还剩 {self.days_left} 天"
 
     @property
-    def reminders(self) -> list[tuple[str, str]]:
-        """The dots before the end: (label, "past" | "now" | "ahead")."""
-        passed = [days for days in REMINDERS if self.days_left <= days]
-        now = passed[-1] if passed else None
-        return [
-            ("到期" if days == 0 else f"{days} 天", "now" if days == now else "past" if days in passed else "ahead")
-            for days in REMINDERS
-        ]
+    def milestones(self) -> list[Milestone]:
+        """The reminders before the end; once it is over, what becomes of the tenant, and when."""
+        if self.is_over:
+            lasted = {"宽限期": timedelta(), "只能查看": terms.GRACE, "只能导出": terms.GRACE + terms.READ_ONLY}
+            begins = {name: self._ends_on(after) + timedelta(days=1) for name, after in lasted.items()}
+            return _marked([(name, day <= clock.today(), day) for name, day in begins.items()])
+        return _marked([("到期" if days == 0 else f"{days} 天", self.days_left <= days, None) for days in REMINDERS])
+
+    def _ends_on(self, after: timedelta) -> date:
+        """The last day of what lasts so long after the term."""
+        return self.tenant.expires_on + after
+
+
+def _marked(dots: list[tuple[str, bool, date | None]]) -> list[Milestone]:
+    """From (label, whether it was passed, its day): the last one that was passed is where one stands now."""
+    here = sum(passed for _label, passed, _day in dots) - 1
+    return [
+        Milestone(label, "now" if place == here else "past" if passed else "ahead", day)
+        for place, (label, passed, day) in enumerate(dots)
+    ]
 
 
 def subscriptions_of(customer_id: str) -> list[Subscription]:

@@ -8,16 +8,16 @@ from flask_login import current_user
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import DataRequired, Length
 
-from app.blueprints.center import area, proofs
-from app.blueprints.center.proofs import Proof, ProofForm
+from app.blueprints.center import area
 from app.blueprints.center.roles import room
 from app.core import tenancy
 from app.core.errors import Refused
 from app.customers import login
-from app.web import identity
+from app.web import identity, proofs
 from app.web.area import open_to_all, safe_next
 from app.web.forms import Form
 from app.web.pages import done, page
+from app.web.proofs import Proof, ProofForm
 from app.web.visitor import client_network
 
 

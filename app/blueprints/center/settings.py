@@ -8,17 +8,17 @@ from flask_login import current_user
 from wtforms import PasswordField, StringField
 from wtforms.validators import DataRequired, Email, Length, Optional, ValidationError
 
-from app.blueprints.center import area, proofs
-from app.blueprints.center.proofs import Proof, ProofForm
+from app.blueprints.center import area
 from app.blueprints.center.roles import ROLES, room
 from app.core import events
 from app.core.db import db
 from app.core.errors import Refused
 from app.customers import login
 from app.customers.models import Person
-from app.web import identity
+from app.web import identity, proofs
 from app.web.forms import Form
 from app.web.pages import done, page
+from app.web.proofs import Proof, ProofForm
 
 
 class ContactForm(Form):

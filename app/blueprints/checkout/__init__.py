@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.core import tenancy
 from app.web.area import Area
 
-area = Area("checkout", __name__, url_prefix="/checkout")
+area = Area("checkout", __name__, url_prefix="/checkout", sells=True)
 
 
 @area.before_request

@@ -11,7 +11,7 @@ from app.blueprints.checkout import area, browser, purchase, wechat
 from app.blueprints.checkout.standing import Standing, standing_of
 from app.core import clock
 from app.core.errors import Refused
-from app.orders import cancel
+from app.orders import cancel, links
 from app.orders.models import Order
 from app.payments import check, queries, registry
 from app.payments.models import Payment
@@ -111,6 +111,8 @@ def _order_page(found: Order, standing: Standing) -> Response:
         # Opening WeChat's tab at a desk is asking for its code; not again after that was refused.
         begins_itself=standing.stage == "choose" and not is_phone() and "refused" not in request.args,
         scan_url=_scan_url(standing.attempt),
+        sheet_url=_sheet_url(found, standing.attempt),
+        order_link=links.order_link(found) if is_inside_wechat() else "",
         expires_on=terms.expiry(clock.today(), found.duration_months) if found.product_type == "saas" else None,
     )
 
@@ -189,11 +191,25 @@ def _cashier(payment: Payment) -> str | None:
 
 def _scan_url(attempt: Payment | None) -> str | None:
     """In the sandbox, the page on which a person scans without a phone; None where another gateway is connected."""
+    if attempt is None or not attempt.code_url or not _plays_wechat():
+        return None
+    return f"/sandbox/scan?{urlencode({'code': attempt.code_url})}"
+
+
+def _sheet_url(found: Order, attempt: Payment | None) -> str | None:
+    """In the sandbox, what stands for the payment sheet that only WeChat itself can open over the page."""
+    if attempt is None or not attempt.jsapi or not _plays_wechat():
+        return None
     settings = current_app.extensions["settings"]
-    is_ours = settings.sandbox and settings.wechatpay_gateway == f"http://127.0.0.1:{settings.sandbox_port}"
-    return (
-        f"/sandbox/scan?{urlencode({'code': attempt.code_url})}" if is_ours and attempt and attempt.code_url else None
-    )
+    back = f"{settings.public_url}{url_for('checkout.order', order_no=found.order_no, back=1)}"
+    prepay_id = attempt.jsapi["package"].removeprefix("prepay_id=")
+    return f"/sandbox/wechat/h5?{urlencode({'prepay_id': prepay_id, 'redirect_url': back})}"
+
+
+def _plays_wechat() -> bool:
+    """Whether the gateway that is connected is the sandbox's own."""
+    settings = current_app.extensions["settings"]
+    return bool(settings.sandbox and settings.wechatpay_gateway == f"http://127.0.0.1:{settings.sandbox_port}")
 
 
 def _alipay_origins() -> str:

@@ -5,32 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, abort, current_app, g, redirect, request, url_for
+from flask import session as cookie_session
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 
-from app.core import clock, tenancy
-from app.core.errors import Forbidden
-from app.crm.access import tenants, terms
+from app.blueprints.crm import rights, simulation
+from app.core import audit, clock, tenancy
+from app.crm.access import actor, sight, tenants, terms
+from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
-from app.crm.access.users import ROLES
+from app.web import uploads
 from app.web.area import SAFE_METHODS, Area
 
 
 def insist_on_standing(user: CrmUser) -> ResponseReturnValue | None:
-    """Before any page: the first password is changed, and who may only look changes nothing."""
+    """Before any page: who acts, what he may see, the first password changed, the subscription not over."""
     g.tenant = tenants.by_id(user.tenant_id)
     if g.tenant is None:
         abort(404)
+    g.actor = actor.of(user._get_current_object() if hasattr(user, "_get_current_object") else user)
+    sight.enter(g.actor.policy)
+    audit.origin.set(
+        audit.Origin(request.remote_addr or "", request.user_agent.string, cookie_session.get("number", ""))
+    )
     view = current_app.view_functions[request.endpoint or ""]
     if getattr(view, "is_always_allowed", False):
         return None
+    simulation.enter(g.actor, view)
     if user.must_change_password:
         return _to(url_for("crm.first_password"))
     if request.method not in SAFE_METHODS:
         terms.insist_on_writing(g.tenant)
-        if user.role == "readonly":
-            raise Forbidden("你的角色是「只读」，不能修改内容。需要的话，请联系管理员。")
+    rights.insist(view, g.actor.policy, request.view_args or {})
     return None
+
+
+def me() -> Actor:
+    """Who acts in this request, with his policy."""
+    return g.actor  # type: ignore[no-any-return]
 
 
 def always_allowed(view: Any) -> Any:
@@ -55,6 +66,8 @@ area = Area(
     check=insist_on_standing,
 )
 
+area.url_value_preprocessor(uploads.make_room)
+
 
 @area.context_processor
 def _for_templates() -> dict[str, Any]:
@@ -63,7 +76,35 @@ def _for_templates() -> dict[str, Any]:
     if tenant is None:
         return {"area": "crm"}
     term = terms.term(tenant, clock.now())
-    return {"area": "crm", "tenant": tenant, "term": term, "role_name": ROLES.get(current_user.role, "")}
+    policy = me().policy
+    return {
+        "area": "crm",
+        "tenant": tenant,
+        "term": term,
+        "role_name": "、".join(policy.role_names),
+        "policy": policy,
+        "viewed_as": g.get("viewer") and policy.name,
+        "may_write": lambda thing, action="edit": term.allows_writing and policy.may(thing, action),
+    }
 
 
-from app.blueprints.crm import customers, home, session, settings  # noqa: E402, F401
+from app.blueprints.crm import (  # noqa: E402, F401
+    activity_words,
+    api_keys,
+    capture,
+    channels,
+    communications,
+    handover,
+    home,
+    imports,
+    leads,
+    notices,
+    plans,
+    profile,
+    records,
+    settings,
+    statistics,
+    tasks,
+)
+from app.blueprints.crm import search as _search  # noqa: E402, F401
+from app.blueprints.crm import session as _session  # noqa: E402, F401

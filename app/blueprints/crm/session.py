@@ -15,7 +15,8 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from app.blueprints.crm import always_allowed, area
-from app.core import tenancy
+from app.blueprints.crm.rights import own
+from app.core import audit, tenancy
 from app.core.errors import Refused
 from app.crm.access import codes, tenants
 from app.crm.access import login as access
@@ -101,13 +102,16 @@ def enter_with_ticket() -> ResponseReturnValue:
 
 
 @area.post("/logout")
+@own
 @always_allowed
 def logout() -> ResponseReturnValue:
+    access.logged_out(current_user)
     identity.log_out()
     return redirect(url_for("crm.login"), 303)
 
 
 @area.route("/password", methods=["GET", "POST"])
+@own
 @always_allowed
 def first_password() -> ResponseReturnValue:
     """The password that came by SMS is replaced before anything else."""
@@ -146,6 +150,7 @@ def _as_everyone(look: Any) -> Any:
     """Whose rows these are is not known before the log-in; what an earlier session loaded is forgotten."""
     tenancy.leave()
     tenancy.enter(tenancy.everyone("log in to the CRM"))
+    audit.origin.set(audit.Origin(request.remote_addr or "", request.user_agent.string))
     return look()
 
 

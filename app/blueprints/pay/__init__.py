@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from app.web.area import Area
 
-area = Area("pay", __name__, url_prefix="/pay")
+area = Area("pay", __name__, url_prefix="/pay", sells=True)
 
 from app.blueprints.pay import notices, returns  # noqa: E402, F401

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from app.web.area import Area
 
-area = Area("site", __name__)
+area = Area("site", __name__, sells=True)
 
 from app.blueprints.site import agreements, pages, robots, theme  # noqa: E402, F401

@@ -7,6 +7,7 @@ too, and asks by its ETag whether it still holds.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
@@ -17,6 +18,8 @@ from app.web.security import theme
 from app.web.static_files import Compressed
 
 _MOST = 64
+# A sixth of a page is the templates' indentation. None of these pages holds text that was set in lines (pre, textarea).
+_INDENT = re.compile(r"\n\s+")
 
 _pages: OrderedDict[Hashable, Compressed] = OrderedDict()
 _lock = Lock()
@@ -27,7 +30,7 @@ def kept_page(shows: Hashable, render: Callable[[], str]) -> Response:
     key = (request.path, theme(), shows)
     page = None if current_app.debug else _pages.get(key)
     if page is None:
-        page = Compressed(render().encode())
+        page = Compressed(_INDENT.sub("\n", render()).encode())
         _keep(key, page)
     return _answer(page)
 

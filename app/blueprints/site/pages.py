@@ -8,6 +8,7 @@ from app.blueprints.site import area
 from app.blueprints.site.kept import kept_page
 from app.blueprints.site.offers import comparison, fingerprint, from_prices, offers
 from app.catalog import queries
+from app.crm.capture import site as capture_site
 
 
 @area.get("/")
@@ -18,8 +19,8 @@ def home() -> Response:
 
 @area.get("/product")
 def product() -> Response:
-    prices = from_prices()
-    return kept_page(prices, lambda: render_template("site/product.html", from_prices=prices))
+    prices, asks = from_prices(), capture_site.is_open()
+    return kept_page((prices, asks), lambda: render_template("site/product.html", from_prices=prices, asks=asks))
 
 
 @area.get("/pricing")

@@ -6,6 +6,7 @@ from flask import Response, current_app, redirect
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.site import area
+from app.web.area import in_every_edition
 
 PUBLIC = ("/", "/product", "/pricing", "/terms", "/privacy")
 PRIVATE = ("/my/", "/admin/", "/crm/", "/checkout/", "/pay/", "/api/", "/sandbox/")
@@ -25,6 +26,7 @@ def sitemap() -> Response:
 
 
 @area.get("/favicon.ico")
+@in_every_edition
 def favicon() -> ResponseReturnValue:
     return redirect(current_app.extensions["static_files"].url("favicon.svg"), 302)
 

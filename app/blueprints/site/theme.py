@@ -7,10 +7,11 @@ from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.site import area
-from app.web.area import safe_next
+from app.web.area import in_every_edition, safe_next
 
 
 @area.post("/theme")
+@in_every_edition
 def choose_theme() -> ResponseReturnValue:
     choice = request.form.get("theme")
     if choice not in {"light", "dark"}:

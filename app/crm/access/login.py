@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from app.core import clock, crypto, events
+from app.core import audit, clock, crypto, events
 from app.core.db import db
 from app.core.errors import Invalid, TooMany
 from app.crm.access import codes, passwords, tenants
-from app.crm.access.models import CrmUser
+from app.crm.access.models import CrmUser, Role, UserRole
 from app.crm.access.tenants import Tenant
 from app.crm.access.users import normal_username
 from app.customers import quota, tickets
@@ -41,6 +41,8 @@ def log_in(code: str, username: str, password: str, address: str) -> CrmUser:
     here, account = _take_turns(tenant.id if tenant else codes.normalise(code), username, address)
     user = _active_user(tenant, username)
     if not crypto.password_matches(password, user.password if user else None) or user is None:
+        if tenant is not None:
+            audit.write(tenant.id, "login_failed", "user", user.id if user else "", actor_kind="user", label=username)
         raise WrongLogin(_words(TRIES_HERE - quota.used(here)))
     quota.forget(here)
     quota.forget(account)
@@ -50,9 +52,12 @@ def log_in(code: str, username: str, password: str, address: str) -> CrmUser:
 def enter_with_ticket(token: str) -> CrmUser:
     """The administrator of the tenant whose ticket this is; uses the ticket up. Raises Invalid."""
     tenant_id = tickets.redeem(TICKET, token)
-    statement = select(CrmUser).where(
-        CrmUser.tenant_id == tenant_id, CrmUser.status == "active", CrmUser.role == "admin"
+    is_admin = (
+        select(UserRole.id)
+        .join(Role, Role.id == UserRole.role_id)
+        .where(UserRole.user_id == CrmUser.id, Role.key == "admin", Role.is_shipped)
     )
+    statement = select(CrmUser).where(CrmUser.tenant_id == tenant_id, CrmUser.status == "active", is_admin.exists())
     user = db.session.scalars(statement.order_by(CrmUser.id).limit(1)).first()
     if user is None:
         raise Invalid("这个租户没有可用的管理员账号，请用账号和密码登录，或者联系我们。")
@@ -96,6 +101,7 @@ def _change(user: CrmUser, new: str) -> None:
     user.password = passwords.hashed(new)
     user.session_epoch += 1  # whoever else is logged in as this user is not any more
     events.record("crm_user.password_changed", user.id, actor=f"crm_user:{user.id}")
+    _audited(user, "password_changed")
 
 
 def _take_turns(tenant: str, username: str, address: str) -> tuple[str, str]:
@@ -123,7 +129,20 @@ def _active_user(tenant: Tenant | None, username: str) -> CrmUser | None:
 def _came_in(user: CrmUser, address: str) -> CrmUser:
     user.last_login_at = clock.now()
     events.record("crm_user.logged_in", user.id, actor=f"crm_user:{user.id}", address=address)
+    _audited(user, "logged_in", reason="从客户中心进入" if address == "ticket" else "")
     return user
+
+
+def _audited(user: CrmUser, action: str, *, reason: str = "") -> None:
+    audit.write(
+        user.tenant_id, action, "user", user.id, actor_kind="user", actor_id=user.id, actor_name=user.name,
+        label=user.name, reason=reason,
+    )  # fmt: skip
+
+
+def logged_out(user: CrmUser) -> None:
+    """Write down that a user left."""
+    _audited(user, "logged_out")
 
 
 def _words(left: int) -> str:

@@ -21,6 +21,7 @@ class Tenant:
     status: str  # active, or why not
     starts_on: date
     expires_on: date  # the last day, valid to its end in Asia/Shanghai
+    max_storage: int | None = None  # bytes of files; None: no limit
 
 
 class TenantBook(Protocol):

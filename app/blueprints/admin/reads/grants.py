@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+from flask import url_for
 from sqlalchemy import ColumnElement, func, or_, select
 
+from app.blueprints.admin import words
 from app.blueprints.admin.reads.search import ESCAPE, anywhere, prefix
+from app.core import clock
 from app.core.db import db
 from app.core.errors import NotFound
 from app.crm.access.models import CrmUser
@@ -15,6 +20,37 @@ from app.customers.models import Customer
 from app.orders.models import Order
 from app.provisioning.models import License, Tenant
 from app.web.tables import Page, keyset
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A tenant or a licence in the list; ``users`` in words, ``is_over`` when it can no longer be used."""
+
+    path: str
+    name: str
+    code: str
+    package: str
+    status: str
+    users: str
+    begun_on: date
+    ends_on: date | None
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of grant, with the words of its list."""
+
+    name: str
+    endpoint: str
+    model: type[Tenant] | type[License]
+    states: Mapping[str, tuple[str, str]]
+    prefix: str  # of its codes
+    package: str
+    begun: str
+    ends: str
+    empty: str
+    row: Callable[..., Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +68,16 @@ class LicenseFile:
     order: Order | None
 
 
-def tenants(q: str, status: str, cursor: str | None) -> Page[Any]:
-    """(tenant, company, active users), newest first; one query."""
-    statement = select(Tenant, Customer.company_name, _users()).join(Customer, Customer.id == Tenant.customer_id)
-    return keyset(_narrowed(statement, Tenant, q, status), [Tenant.id.desc()], cursor)
-
-
-def licenses(q: str, status: str, cursor: str | None) -> Page[Any]:
-    """(licence, company), newest first; one query."""
-    statement = select(License, Customer.company_name).join(Customer, Customer.id == License.customer_id)
-    return keyset(_narrowed(statement, License, q, status), [License.id.desc()], cursor)
+def listed(kind: Kind, q: str, status: str, cursor: str | None) -> Page[Any]:
+    """(grant, company[, active users]), newest first; one query."""
+    model = kind.model
+    counted = (_users(),) if model is Tenant else ()
+    statement: Any = select(model, Customer.company_name, *counted).join(Customer, Customer.id == model.customer_id)
+    if status:
+        statement = statement.where(model.status == status)
+    if q:
+        statement = statement.where(_means(kind, q))
+    return keyset(statement, [model.id.desc()], cursor)
 
 
 def tenant(tenant_id: str) -> TenantFile:
@@ -86,14 +122,48 @@ def _users() -> Any:
     )
 
 
-def _narrowed(statement: Any, model: type[Tenant] | type[License], q: str, status: str) -> Any:
-    if status:
-        statement = statement.where(model.status == status)
-    return statement.where(_means(model, q)) if q else statement
-
-
-def _means(model: type[Tenant] | type[License], q: str) -> ColumnElement[bool]:
+def _means(kind: Kind, q: str) -> ColumnElement[bool]:
     """The code from its beginning, with or without its kind; or a part of the company's name."""
-    kind = "TENANT-" if model is Tenant else "PRIV-"
-    code = q.upper() if q.upper().startswith(kind) else kind + q.upper()
-    return or_(model.code.like(prefix(code), escape=ESCAPE), model.name.ilike(anywhere(q), escape=ESCAPE))
+    code = q.upper() if q.upper().startswith(kind.prefix) else kind.prefix + q.upper()
+    return or_(kind.model.code.like(prefix(code), escape=ESCAPE), kind.model.name.ilike(anywhere(q), escape=ESCAPE))
+
+
+def _tenant_row(tenant: Tenant, _company: str, users: int, *_keys: Any) -> Row:
+    return Row(
+        url_for("admin.tenant", tenant_id=tenant.id),
+        tenant.name,
+        tenant.code,
+        tenant.package_name,
+        tenant.status,
+        f"{users} / {_or_unlimited(tenant.max_users)}",
+        tenant.starts_on,
+        tenant.expires_on,
+        is_over=tenant.expires_on < clock.today(),
+    )
+
+
+def _license_row(license: License, _company: str, *_keys: Any) -> Row:
+    return Row(
+        url_for("admin.license", license_id=license.id),
+        license.name,
+        license.code,
+        license.package_name,
+        license.status,
+        _or_unlimited(license.max_users),
+        license.issued_on,
+        license.maintenance_until,
+    )
+
+
+def _or_unlimited(limit: int | None) -> str:
+    return "不限" if limit is None else str(limit)
+
+
+TENANTS = Kind(
+    "租户", "tenant", Tenant, words.TENANT, "TENANT-", "套餐", "开通", "到期",
+    "SaaS 订单付款后会自动创建租户。", _tenant_row,
+)  # fmt: skip
+LICENSES = Kind(
+    "授权", "license", License, words.LICENSE, "PRIV-", "版本", "签发", "维护到",
+    "私有部署订单付款后会自动签发授权。", _license_row,
+)  # fmt: skip

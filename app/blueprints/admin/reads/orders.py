@@ -13,11 +13,11 @@ from app.blueprints.admin import words
 from app.blueprints.admin.reads.search import ESCAPE, anywhere, phone_index, prefix
 from app.core import clock
 from app.core.db import db
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from app.crm.access.models import CrmUser
 from app.customers.models import Customer
 from app.orders.models import Order
-from app.payments.models import Payment
+from app.payments.models import Payment, Refund
 from app.provisioning.models import License, Tenant
 from app.web.tables import Page, keyset
 
@@ -103,6 +103,26 @@ def file_of(order_no: str) -> OrderFile:
     if row is None:
         raise NotFound("没有找到这个订单。")
     return OrderFile(*row)
+
+
+def paid_attempt(order: Order, attempt_no: str) -> Payment:
+    """The payment of this order that succeeded; raises Conflict."""
+    found = db.session.scalars(
+        select(Payment).where(
+            Payment.attempt_no == attempt_no, Payment.order_id == order.id, Payment.status == "success"
+        )
+    ).first()
+    if found is None:
+        raise Conflict("这笔支付没有成功，或已经全额退款。")
+    return found
+
+
+def refund_of(order: Order, refund_no: str) -> Refund:
+    """Raises NotFound, also for a refund of another order."""
+    found = db.session.scalars(select(Refund).where(Refund.refund_no == refund_no, Refund.order_id == order.id)).first()
+    if found is None:
+        raise NotFound("没有找到这笔退款。")
+    return found
 
 
 def is_late() -> ColumnElement[bool]:
