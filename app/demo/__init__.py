@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.core import crypto, events, tenancy
 from app.core.db import db
 from app.crm.access import passwords
-from app.demo import gateways, room, sales, team
+from app.demo import company, gateways, sales, team
 from app.provisioning.models import Tenant
 from jobs.subscriptions import SUBSCRIPTIONS
 
@@ -21,8 +21,10 @@ TENANT_CODE = "TENANT-DEMO-DEMO-DEMO-DEMO"
 log = structlog.get_logger(__name__)
 
 
-def write_demo_data() -> None:
-    """Write the demo data unless it is there. Needs the catalogue, and the sandbox: its passwords are known to all.
+def write_demo_data(days: int = company.DAYS) -> None:
+    """Write the demo data unless it is there, with ``days`` days of the tenant's own work.
+
+    Needs the catalogue, and the sandbox: its passwords are known to all.
 
     History is made by the verbs of the product with the clock held in the past; what they owe is done here and now,
     so that no worker sends messages about last spring.
@@ -39,7 +41,7 @@ def write_demo_data() -> None:
         password_hash = crypto.hash_password(PASSWORD, settings.password_rounds)
         team.take_on(password_hash)
         tenant_id = sales.do_business(password_hash)
-        room.furnish(tenant_id, password_hash)
+        company.furnish(tenant_id, password_hash, days)
         gateways.enter_trades(settings.instance_path)
         _give_name(tenant_id)
     finally:
