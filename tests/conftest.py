@@ -25,7 +25,7 @@ from app.gateways.sandbox.keys import ensure_keys
 from app.gateways.sandbox.server import make_wire_server
 from jobs import base
 
-pytest_plugins = ["tests.plugin"]
+pytest_plugins = ["tests.plugin", "tests.company"]
 
 
 def database_of_this_worker(url: str, worker: str) -> str:
@@ -146,8 +146,12 @@ def _empty_tables() -> None:
             deletions = "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(db.metadata.sorted_tables))
             connection.execute(text(f"DO $$ BEGIN {deletions}; END $$"))
             return
+        if connection.dialect.name != "sqlite":  # InnoDB looks at a self-reference row by row
+            connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
         for table in reversed(db.metadata.sorted_tables):
             connection.execute(table.delete())
+        if connection.dialect.name != "sqlite":
+            connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
 
 
 @pytest.fixture
@@ -205,7 +209,7 @@ def count_queries(app: Flask) -> Callable[[], Any]:
         count = QueryCount()
 
         def note(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            if not statement.startswith(("BEGIN", "PRAGMA")):
+            if not statement.startswith(("BEGIN", "PRAGMA", "SELECT set_config")):
                 count.statements.append(statement)
 
         event.listen(Engine, "before_cursor_execute", note)

@@ -29,6 +29,11 @@ _IRREGULAR_PAST = {
     "found",
     "put",
     "spent",
+    "undone",
+    "became",
+    "due",
+    "left",
+    "done",
 }
 _EVENT = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
 

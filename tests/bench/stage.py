@@ -227,13 +227,13 @@ def statements_of(app: Flask, request: Request) -> list[tuple[str, Any]]:
 
 def notice(stage: Stage) -> Request:
     """A genuine notice of a paid trade, signed anew each time: settled long ago, so it is verified, stored, and done."""
-    wechat, books = stage.sandbox.wechat, stage.sandbox.books
+    notices, books = stage.sandbox.wechat.notices, stage.sandbox.books
     trade = books.find("wechat", out_trade_no=stage.paid_attempt)
     assert trade is not None
 
     def make() -> tuple[bytes, dict[str, str]]:
-        body = wechat.notice(uuid7(), "payment", books.clock(), trade, None)
-        return body, wechat.notice_headers(body, trade.signed_with)
+        body = notices.body(uuid7(), books.clock(), trade, None)
+        return body, notices.headers(body, trade.signed_with)
 
     return Request("/pay/wechat/notify", method="POST", make=make)
 

@@ -91,6 +91,12 @@ def test_the_task_of_a_killed_worker_waits_again(queue):
     assert (too_early, after, len(queue)) == (0, 1, 1)
 
 
+def test_the_queue_ends_a_job_when_its_lease_is_no_longer_renewed(queue):
+    dispatch.enqueue([("a task", "payments.refund_surplus")])
+
+    assert [job.timeout for job in queue.jobs] == [base.TIMEOUT]
+
+
 def test_a_job_that_nobody_knows_does_not_hold_up_the_others(queue, monkeypatch):
     monkeypatch.setitem(
         events._subscriptions, "thing.happened", ["gone.with_the_last_version", "payments.refund_surplus"]

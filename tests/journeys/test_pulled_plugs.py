@@ -154,7 +154,7 @@ def _trade(run: Run, tale: Tale, gateway: str) -> Trade:
             attempt_no, redirect_url = found[0]
             if gateway == "alipay":
                 form = dict(parse_qsl(urlsplit(redirect_url).query))
-                return run.gateways.alipay.log_in(run.gateways.alipay.cashier_order(form))
+                return run.gateways.alipay.cashier.log_in(run.gateways.alipay.cashier.order(form))
             if trade := run.gateways.books.find("wechat", out_trade_no=attempt_no):
                 return trade
         time.sleep(0.3)

@@ -15,9 +15,10 @@ from werkzeug.test import TestResponse
 
 from app.core import tenancy
 from app.core.db import db
+from app.crm.access import actor as actors
 from app.crm.access.models import CrmUser
-from app.crm.customers import keep
-from app.crm.customers.keep import Details
+from app.crm.customers.customer import CUSTOMER
+from app.crm.records import keep
 from app.customers.models import Person
 from app.orders.models import Order
 from app.payments.models import Payment
@@ -68,7 +69,7 @@ def stage(app: Flask, work: Callable[..., list[str]]) -> Stage:
         user = found.scalars(db.select(CrmUser).where(CrmUser.tenant_id == tenant.id)).one()
         user.must_change_password = False
         person = found.scalars(db.select(Person)).one()
-        kept = keep.add_customer(Details(name="远山机械", phone="13800138000"), actor=user)
+        kept = keep.create(CUSTOMER, {"name": "远山机械", "phone": "13800138000"}, actors.of(user))
         order = found.scalars(db.select(Order).where(Order.product_type == "saas")).one()
         payment = found.scalars(db.select(Payment).where(Payment.order_id == order.id)).one()
         license = found.scalars(db.select(License)).one()
@@ -79,6 +80,7 @@ def stage(app: Flask, work: Callable[..., list[str]]) -> Stage:
             "license_id": license.id,
             "customer_id": person.customer_id,
             "id": kept.id,
+            "record_id": kept.id,
             "product": "saas",
             "gateway": "wechat",
         }

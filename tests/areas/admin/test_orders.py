@@ -423,3 +423,65 @@ def test_surplus_money_and_its_way_back_are_in_the_tale(support: Browser, sold: 
 
     assert "订单不需要这笔钱，开始自动退回" in page
     assert json.dumps("多付", ensure_ascii=False).strip('"') in page
+
+
+@pytest.fixture
+def refused(sold: Order, written: Callable[..., Any]) -> Refund:
+    """A refund that the gateway refused, the merchant's balance being too low."""
+    payment = rows(Payment)[0]
+    return written(
+        Refund(
+            refund_no=f"{payment.attempt_no}R1", payment_id=payment.id, order_id=sold.id, amount=Decimal("870.50"),
+            reason="重复购买", status="failed", requested_by="staff:finance", error="NOT_ENOUGH 余额不足",
+        )
+    )  # fmt: skip
+
+
+def test_a_failed_refund_is_tried_again_under_its_own_number(finance: Browser, sold: Order, refused: Refund) -> None:
+    path = f"/admin/orders/{sold.order_no}/refunds/{refused.refund_no}/retry"
+    shown = [finance.text(f"/admin/orders/{sold.order_no}"), finance.text("/admin/payments/refunds")]
+    question = finance.text(path)
+
+    answer = finance.post(path)
+
+    assert all(f'href="{path}"' in page for page in shown)
+    assert refused.refund_no in question
+    assert "余额不足" in question
+    assert answer.location == f"/admin/orders/{sold.order_no}"
+    [refund] = rows(Refund)
+    assert (refund.refund_no, refund.status, refund.error) == (refused.refund_no, "requested", None)
+    assert [event.actor for event in recorded("refund.requested")] == ["staff:finance"]
+
+
+def test_a_refund_is_tried_again_once_however_often_it_is_clicked(
+    finance: Browser, sold: Order, refused: Refund
+) -> None:
+    path = f"/admin/orders/{sold.order_no}/refunds/{refused.refund_no}/retry"
+
+    answers = [finance.post(path, follow_redirects=True).text for _ in range(2)]
+
+    assert "已经在处理" in answers[1]
+    assert len(recorded("refund.requested")) == 1
+
+
+def test_a_refund_whose_money_is_gone_is_not_tried_again(
+    finance: Browser, sold: Order, refused: Refund, refund_path: str
+) -> None:
+    finance.post(refund_path, data=wish(sold))
+
+    answer = finance.post(f"/admin/orders/{sold.order_no}/refunds/{refused.refund_no}/retry")
+
+    assert answer.status_code == 409
+    assert "只剩 ¥0.00 可退" in answer.text
+    assert rows(Refund, Refund.id == refused.id)[0].status == "failed"
+
+
+def test_support_sees_no_retry_of_a_refund(support: Browser, sold: Order, refused: Refund) -> None:
+    path = f"/admin/orders/{sold.order_no}/refunds/{refused.refund_no}/retry"
+
+    assert path not in support.text(f"/admin/orders/{sold.order_no}")
+    assert support.post(path).status_code == 403
+
+
+def test_a_refund_of_another_order_is_not_tried_again_here(finance: Browser, unpaid: Order, refused: Refund) -> None:
+    assert finance.post(f"/admin/orders/{unpaid.order_no}/refunds/{refused.refund_no}/retry").status_code == 404

@@ -38,27 +38,48 @@ def left(days: int) -> Subscription:
     ],
 )
 def test_the_reminders_light_up_one_after_the_other(days: int, now: str | None, past: int) -> None:
-    dots = left(days).reminders
+    dots = left(days).milestones
 
-    assert [label for label, state in dots if state == "now"] == ([now] if now else [])
-    assert sum(state == "past" for _, state in dots) == past
+    assert [dot.label for dot in dots if dot.state == "now"] == ([now] if now else [])
+    assert sum(dot.state == "past" for dot in dots) == past
 
 
 @pytest.mark.parametrize(
-    ("days", "words"), [(15, "还剩 15 天"), (0, "今天到期"), (-3, "到期 3 天了"), (209, "还剩 209 天")]
+    ("days", "words"), [(15, "还剩 15 天"), (0, "今天到期"), (-3, "已到期 3 天"), (209, "还剩 209 天")]
 )
 def test_the_days_left_are_said_in_words(days: int, words: str) -> None:
     assert left(days).left == words
 
 
 @pytest.mark.parametrize(
-    ("days", "words"),
-    [(1, ""), (0, ""), (-1, "照常使用"), (-7, "照常使用"), (-8, "只能查看"), (-97, "只能查看"), (-98, "只能导出")],
+    ("days", "state", "sentence", "button"),
+    [
+        (31, "使用中", "", "一键登录 CRM"),
+        (30, "快到期", "到期后还能照常使用 7 天", "一键登录 CRM"),
+        (0, "快到期", "到期后还能照常使用 7 天", "一键登录 CRM"),
+        (-1, "已到期，宽限中", "还能照常使用到", "一键登录 CRM"),
+        (-7, "已到期，宽限中", "还能照常使用到", "一键登录 CRM"),
+        (-8, "已到期，只能查看", "现在只能查看", "登录 CRM 查看"),
+        (-97, "已到期，只能查看", "现在只能查看", "登录 CRM 查看"),
+        (-98, "已到期，只能导出", "现在只能导出", "登录 CRM 导出数据"),
+    ],
 )
-def test_after_the_term_it_says_what_still_works(days: int, words: str) -> None:
-    sentence = left(days).after_term
+def test_state_sentence_and_button_say_what_still_works(days: int, state: str, sentence: str, button: str) -> None:
+    item = left(days)
 
-    assert words in sentence and bool(sentence) == bool(words)
+    assert (item.state[1], item.enter_words) == (state, button)
+    assert sentence in item.what_now
+    assert bool(item.what_now) == bool(sentence)
+
+
+@pytest.mark.parametrize(
+    ("days", "now"), [(-1, "宽限期"), (-7, "宽限期"), (-8, "只能查看"), (-97, "只能查看"), (-98, "只能导出")]
+)
+def test_after_the_term_the_dots_say_what_becomes_of_the_tenant(days: int, now: str) -> None:
+    dots = left(days).milestones
+
+    assert [dot.label for dot in dots if dot.state == "now"] == [now]
+    assert next(dot.begins_on for dot in dots if dot.label == now) <= clock.today()  # type: ignore[operator]
 
 
 def test_the_last_day_counts_to_its_end_in_shanghai(at_home: FlaskClient, owner: Company) -> None:
@@ -71,7 +92,7 @@ def test_the_last_day_counts_to_its_end_in_shanghai(at_home: FlaskClient, owner:
     with clock.held(last_evening + timedelta(minutes=1)):
         page = at_home.get("/my/subscription").text
 
-    assert "到期 1 天了" in page and "照常使用到 2027-01-07" in page
+    assert "已到期 1 天" in page and "照常使用到 2027-01-07" in page
 
 
 @pytest.mark.parametrize(
@@ -120,7 +141,7 @@ def test_the_words_of_an_error_are_for_staff(at_home: FlaskClient, owner: Compan
     page = at_home.get(f"/my/orders/{owner.order.order_no}").text
 
     assert "ConnectionError" not in page and "internal" not in page
-    assert "不用再付" in page and "会自动再试" in page
+    assert "不用再付" in page and "没有成功" in page and "自动重试" not in page
 
 
 # Versions and maintenance

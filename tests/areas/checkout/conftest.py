@@ -77,7 +77,7 @@ class Cashier:
         trade = self.wire.books.find(payment.pay_type, out_trade_no=payment.attempt_no)
         if trade is None:
             form = dict(parse_qsl(urlsplit(payment.redirect_url or "").query))
-            trade = self.wire.alipay.log_in(self.wire.alipay.cashier_order(form))
+            trade = self.wire.alipay.cashier.log_in(self.wire.alipay.cashier.order(form))
         assert self.wire.books.pay(trade)
 
 

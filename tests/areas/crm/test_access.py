@@ -14,7 +14,7 @@ from app.core.events import Event
 from app.crm.access import login
 from app.crm.access.models import CrmUser
 from app.customers import tickets
-from tests.areas.crm.conftest import PASSWORD
+from tests.company import PASSWORD
 
 NEW = "xinmima-2026"
 
@@ -221,13 +221,13 @@ def test_the_old_password_must_be_right_to_change_it(ours, browser):
     assert answer.status_code == 422 and "现在的密码不对" in answer.text
 
 
-def test_a_new_name_is_seen_everywhere(ours, browser, known):
-    known(ours, owner_id=ours.people["admin"])
+def test_a_new_name_is_seen_everywhere(ours, browser, record):
+    record(ours, "lead", owner="admin")
     client = browser(ours)
 
     client.post("/crm/settings/name", data={"name": "陈嘉和"})
 
-    assert "陈嘉和" in client.get("/crm/").text and "陈嘉禾" not in client.get("/crm/customers").text
+    assert "陈嘉和" in client.get("/crm/").text and "陈嘉禾" not in client.get("/crm/leads").text
     assert client.post("/crm/settings/name", data={"name": "　"}).status_code == 422
 
 
@@ -270,17 +270,22 @@ def test_in_the_week_after_the_last_day_all_works_with_a_reminder(make_company, 
     assert client.post("/crm/customers/new", data={"name": "公司甲"}).status_code == 303
 
 
-def test_after_that_week_one_may_look_and_not_write(make_company, browser, known):
+def test_after_that_week_one_may_look_and_not_write(make_company, browser, record):
     company = make_company(days=-8)
-    id = known(company, phone="13800138000")
+    id = record(company, "lead", owner="admin", name="李牧之")
     client = browser(company)
 
-    page = client.get(f"/crm/customers/{id}").text
-    refused = client.post("/crm/customers/new", data={"name": "公司甲"})
+    page = client.get("/crm/leads").text
+    refused = [
+        client.post("/crm/leads/new", data={"name": "公司甲"}),
+        client.post("/crm/leads/bulk/run", data={"action": "delete", "ids": id}),
+        client.post(f"/crm/leads/{id}/cell/company", data={"value": "改掉", "version": "1"}),
+        client.post(f"/crm/leads/board/{id}/move", data={"stage": "qualified"}),
+    ]
 
-    assert "现在只能查看" in page and "编辑客户" not in page
-    assert refused.status_code == 403 and "订阅已到期，现在只能查看" in refused.text
-    assert "138 0013 8000" in client.post(f"/crm/customers/{id}/phone").text
+    assert "现在只能查看" in page and "李牧之" in page and "新建线索" not in page
+    for answer in refused:
+        assert answer.status_code == 403 and "订阅已到期，现在只能查看" in answer.text
     assert client.post("/crm/logout").status_code == 303
 
 

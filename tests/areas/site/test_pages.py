@@ -77,6 +77,14 @@ def test_a_page_travels_compressed(client: FlaskClient) -> None:
     assert small.headers["ETag"] != plain.headers["ETag"]
 
 
+@pytest.mark.parametrize("path", ["/", "/product", "/pricing", "/terms", "/privacy"])
+def test_a_page_is_light_before_it_is_compressed(client: FlaskClient, path: str) -> None:
+    page = client.get(path)
+
+    assert len(page.data) <= 40 * 1024
+    assert "<pre" not in page.text and "<textarea" not in page.text  # their lines would be lost
+
+
 def test_every_link_of_the_site_leads_into_an_area_that_exists(client: FlaskClient) -> None:
     links = {link for path in PAGES for link in re.findall(r'href="(/[^"#?]*)', client.get(path).text)}
 

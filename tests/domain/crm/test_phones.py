@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core.errors import Invalid
-from app.crm.customers import phones
+from app.crm.records import phones
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,19 @@ def test_what_is_no_number_is_refused_in_words(text, said):
 )
 def test_a_mask_shows_head_and_tail(text, mask):
     assert phones.masked(phones.normalise(text)) == mask
+
+
+@pytest.mark.parametrize(
+    "first", ["139", "170", "174", "1740", "1749", "149", "146", "162", "198", "193", "120", "141"]
+)
+def test_the_short_way_of_mobile_numbers_is_the_librarys(first):
+    """``normalise`` knows mobile ranges by seven digits; the library itself is asked here about whole numbers."""
+    import phonenumbers
+
+    for rest in ("0000000000", "9876543210", "5555555555"):
+        text = (first + rest)[:11]
+        expected = phonenumbers.is_valid_number(phonenumbers.parse(text, "CN"))
+        try:
+            assert (phones.normalise(text) == f"+86{text}") == expected
+        except Invalid:
+            assert not expected

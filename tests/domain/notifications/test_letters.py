@@ -25,8 +25,15 @@ from tests.domain.provisioning import shop
 
 Work = Callable[..., list[str]]
 
-TEMPLATES = ["order_waiting", "purchase_success_private", "purchase_success_saas", "refund_done", "sms_code"]
-MAILS = ["purchase_success_private", "purchase_success_saas", "refund_done"]
+TEMPLATES = [
+    "order_waiting",
+    "purchase_success_private",
+    "purchase_success_saas",
+    "refund_done",
+    "sms_code",
+    "task_reminder",
+]
+MAILS = ["purchase_success_private", "purchase_success_saas", "refund_done", "task_reminder"]
 
 
 def test_these_are_our_templates(app: Flask) -> None:

@@ -73,7 +73,7 @@ def test_03_no_signature_at_all_though_it_decrypts(cashier, order):
 def test_04_another_merchant(cashier, order, field):
     form, headers = alipay_form(cashier, order)
     form[field] = "2088000000000000"
-    signed = cashier.wire.alipay._signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
+    signed = cashier.wire.alipay.seal.signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
 
     answer = cashier.client.post("/pay/alipay/notify", data=urlencode(signed), headers=headers)
 
@@ -85,7 +85,7 @@ def test_05_a_notice_of_one_gateway_for_an_order_of_the_other(cashier, order):
     other = place(phone="13900139000")
     form, headers = alipay_form(cashier, other)
     form["out_trade_no"] = payment.attempt_no
-    signed = cashier.wire.alipay._signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
+    signed = cashier.wire.alipay.seal.signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
 
     answer = cashier.client.post("/pay/alipay/notify", data=urlencode(signed), headers=headers)
 
@@ -144,7 +144,7 @@ def test_11_duplicate_form_keys(cashier, order):
 def test_12_a_refund_notice_shaped_like_a_payment(cashier, order):
     form, headers = alipay_form(cashier, order)
     form |= {"refund_fee": "2870.00", "gmt_refund": "2026-11-22 10:00:00.000", "out_biz_no": "R1"}
-    signed = cashier.wire.alipay._signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
+    signed = cashier.wire.alipay.seal.signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
 
     answer = cashier.client.post("/pay/alipay/notify", data=urlencode(signed), headers=headers)
 
@@ -187,7 +187,7 @@ def test_15_an_unknown_certificate_serial(cashier, order):
 def test_16_an_order_that_we_never_had(cashier, order):
     form, headers = alipay_form(cashier, order)
     form["out_trade_no"] = "YK20991231NOBODYSORDERA01"
-    signed = cashier.wire.alipay._signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
+    signed = cashier.wire.alipay.seal.signed_form({k: v for k, v in form.items() if k not in {"sign", "sign_type"}})
 
     answer = cashier.client.post("/pay/alipay/notify", data=urlencode(signed), headers=headers)
 

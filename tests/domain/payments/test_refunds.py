@@ -14,7 +14,8 @@ from app.orders.models import Order
 from app.payments import sweep
 from app.payments.models import Case, Payment, Refund
 from app.payments.ports import GatewayRefund, RefundState
-from app.payments.refund import book_refund, request_refund
+from app.payments.refund import book_refund, request_refund, retry_refund
+from app.payments.states import refund as refund_life
 from tests.domain.payments.conftest import reread, rows
 
 
@@ -99,6 +100,22 @@ def test_a_lost_answer_sends_the_same_number_again_and_refunds_once(cashier, pai
 
     assert [row.status for row in rows(Refund)] == ["success"]
     assert len(cashier.wire.books.list_refunds(cashier.trade(paid))) == 1
+
+
+def test_a_refund_that_the_gateway_refused_succeeds_later_under_the_same_number(cashier, order, paid):
+    asked = ask(paid, "2870.00")
+    with tenancy.scope(tenancy.everyone("the gateway refuses")) as session:
+        refund_life.move(session.get_one(Refund, asked.id), "fail", values={"error": "NOT_ENOUGH 余额不足"})
+
+    with tenancy.scope(tenancy.everyone("a test tries again")) as session:
+        assert retry_refund(session.get_one(Refund, asked.id), "staff:finance")
+        assert not retry_refund(session.get_one(Refund, asked.id), "staff:finance")
+    cashier.work()
+    with later(90):
+        sweep.ask_open_refunds()
+
+    assert [(refund.refund_no, refund.status) for refund in rows(Refund)] == [(asked.refund_no, "success")]
+    assert reread(Order, order.id).status == "refunded"
 
 
 def test_a_refund_notice_books_it_before_the_sweep(cashier, order, paid):

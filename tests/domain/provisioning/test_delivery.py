@@ -219,6 +219,17 @@ def test_a_home_that_is_down_for_a_while_only_delays(app: Flask) -> None:
     assert shop.rows(Alert) == []
 
 
+def test_a_failed_step_says_when_its_last_try_began(app: Flask) -> None:
+    with shop.unreliable_home(failures=1):
+        with clock.held(shop.NOON):
+            shop.buy()
+        with clock.held(shop.NOON + timedelta(seconds=1)):
+            shop.run_deliveries()
+
+    [failed] = [row for row in shop.rows(DeliveryStep) if row.state == "failed"]
+    assert (failed.started_at, failed.finished_at) == (shop.NOON + timedelta(seconds=1), None)
+
+
 def test_after_the_last_try_the_order_says_so_and_staff_are_told(app: Flask, work) -> None:
     with shop.unreliable_home(failures=99):
         order = fail_for_good(work)
@@ -252,20 +263,6 @@ def test_a_delivered_order_can_not_be_retried(app: Flask) -> None:
 
     with pytest.raises(Conflict, match="已经开通"), tenancy.scope(tenancy.everyone("staff retry")):
         redeliver.retry_delivery(order, "staff:admin")
-
-
-def test_paid_but_undelivered_for_ten_minutes_is_on_the_list(app: Flask) -> None:
-    with clock.held(shop.NOON):
-        order = shop.buy()
-        shop.place(phone="13900139000")
-    with clock.held(shop.NOON + timedelta(minutes=9)):
-        early = undelivered()
-    with clock.held(shop.NOON + timedelta(minutes=11)):
-        late = undelivered()
-        shop.run_deliveries()
-        after = undelivered()
-
-    assert (early, late, after) == ([], [order.order_no], [])
 
 
 # Nothing for nothing
@@ -353,11 +350,6 @@ def fail_for_good(work) -> Order:
     with clock.held(moment):
         work()
     return order
-
-
-def undelivered() -> list[str]:
-    with tenancy.scope(tenancy.everyone("a test looks")):
-        return [order.order_no for order in queries.undelivered()]
 
 
 def assert_delivered_once(order: Order) -> None:

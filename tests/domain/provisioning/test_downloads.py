@@ -282,6 +282,27 @@ def test_the_newest_version_is_offered_first(published: list[Release], source: P
     assert [row.version for row in every] == ["6.1.0"] * 3 + ["6.0.2"] * 3
 
 
+def test_the_packages_of_a_version_keep_their_places_though_they_were_published_one_after_the_other(
+    published: list[Release],
+) -> None:
+    publish("6.1.0")
+
+    assert offered()[:3] == [("6.1.0", "linux"), ("6.1.0", "windows"), ("6.1.0", "docker")]
+
+
+def test_of_versions_of_one_moment_the_higher_number_is_the_newer(published: list[Release]) -> None:
+    with clock.held(shop.NOON + timedelta(days=30)):
+        publish("6.10.0")
+        publish("6.9.0")
+
+    assert [version for version, _ in offered()] == ["6.10.0"] * 3 + ["6.9.0"] * 3 + ["6.0.2"] * 3
+
+
+def offered() -> list[tuple[str, str]]:
+    with tenancy.scope(tenancy.everyone("a test looks")):
+        return [(row.version, row.platform) for row in queries.releases()]
+
+
 def contents(release: Release) -> dict[str, bytes]:
     raw = releases.path_of(release).read_bytes()
     if release.platform == "windows":
