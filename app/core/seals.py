@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Date, Integer, String, UniqueConstraint, inspect, select, update
+from sqlalchemy import Date, Integer, Select, String, UniqueConstraint, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -83,8 +83,9 @@ def _seal_tenant(tenant_id: str) -> int:
 def _seal_some(tenant_id: str) -> int:
     """One transaction's worth. The row of the chain's end is the lock: of two sealers one waits for the other."""
     today = clock.today()
+    _begin_chain(tenant_id, today)
     with tenancy.scope(tenancy.everyone("seal the audit trail")) as session:
-        end = _end_of(tenant_id, today)
+        end = session.scalars(_end_of(tenant_id, today).with_for_update()).one()
         rows = session.scalars(
             select(AuditEvent)
             .where(AuditEvent.tenant_id == tenant_id, AuditEvent.hash.is_(None))
@@ -102,17 +103,22 @@ def _seal_some(tenant_id: str) -> int:
         return len(seals)
 
 
-def _end_of(tenant_id: str, day: date) -> AuditSeal:
-    statement = select(AuditSeal).where(AuditSeal.tenant_id == tenant_id, AuditSeal.day == day).with_for_update()
-    found = db.session.scalars(statement.execution_options(populate_existing=True)).first()
-    if found is not None:
-        return found
+def _begin_chain(tenant_id: str, day: date) -> None:
+    """See to it that the day's chain has an end to lock, in a transaction of its own.
+
+    InnoDB leaves a shared lock on the twin to whoever lost the insert; two losers who then ask for the row itself, in the
+    same transaction, wait for each other.
+    """
     try:
-        with db.session.begin_nested():
-            db.session.add(AuditSeal(tenant_id=tenant_id, day=day, count=0, head=""))
+        with tenancy.scope(tenancy.everyone("begin a chain of the audit trail")) as session:
+            if session.scalar(_end_of(tenant_id, day).with_only_columns(AuditSeal.id)) is None:
+                session.add(AuditSeal(tenant_id=tenant_id, day=day, count=0, head=""))
     except IntegrityError:
         log.info("seal_begun_elsewhere", tenant=tenant_id)
-    return db.session.scalars(statement.execution_options(populate_existing=True)).one()
+
+
+def _end_of(tenant_id: str, day: date) -> Select[AuditSeal]:
+    return select(AuditSeal).where(AuditSeal.tenant_id == tenant_id, AuditSeal.day == day)
 
 
 def _beginning(tenant_id: str, day: date) -> str:
