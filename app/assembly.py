@@ -29,6 +29,7 @@ from app.crm.access import models as _crm_access
 from app.crm.access import notices as _crm_notices  # noqa: F401
 from app.crm.activities import behaviour as _crm_behaviour  # noqa: F401
 from app.crm.activities import plans as _crm_plans  # noqa: F401
+from app.crm.calendar import models as _crm_calendar  # noqa: F401
 from app.crm.capture import models as _crm_capture  # noqa: F401
 from app.crm.customers import customer as _crm_customers  # noqa: F401
 from app.crm.imports import models as _crm_imports  # noqa: F401

@@ -16,7 +16,7 @@ from app.blueprints.crm.rights import manages, right
 from app.core.errors import Invalid, Refused
 from app.crm.access import people, users
 from app.crm.access.actor import Actor
-from app.crm.leads.assignment import engine, explain, hours, manual
+from app.crm.leads.assignment import engine, explain, manual
 from app.crm.leads.assignment.engine import Decision
 from app.crm.leads.assignment.models import STRATEGIES
 from app.crm.leads.lead import LEAD, PRIORITIES, SOURCES
@@ -50,7 +50,7 @@ class TryForm(Form):
 @manages
 def try_assignment() -> ResponseReturnValue:
     """如果现在来一条…: rule by rule and member by member what would happen; nothing is written."""
-    form, decision, problem = TryForm(), None, ""
+    form, decision = TryForm(), None
     lead: Lead | None = None
     try:
         if request.args.get("lead"):
@@ -58,14 +58,12 @@ def try_assignment() -> ResponseReturnValue:
         elif form.is_submitted():
             lead = _typed(form)
         decision = engine.rehearse(lead) if lead is not None else None
-    except hours.NoCalendar as error:
-        problem = f"{error.year} 年的放假安排还没有随产品更新，按工作时间分配的规则不能判断。"
     except Invalid as error:
         form.refuse(error)
     status = 422 if form.errors or form.refusal else 200
     return page(
         "crm/leads/assignment_try.html", form=form, decision=decision, lead=lead if request.args.get("lead") else None,
-        problem=problem, words=_outcome(decision), status=status, **_names(),
+        words=_outcome(decision), status=status, **_names(),
     )  # fmt: skip
 
 

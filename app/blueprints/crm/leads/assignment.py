@@ -17,7 +17,8 @@ from app.blueprints.crm.rights import manages
 from app.core import clock
 from app.core.errors import Invalid, NotFound, Refused
 from app.crm.access import people, users
-from app.crm.leads.assignment import hours, rules
+from app.crm.calendar import holidays
+from app.crm.leads.assignment import rules
 from app.crm.leads.assignment.models import FALLBACKS, STRATEGIES, AssignMember, AssignRule
 from app.crm.leads.pools import settings as pool_settings
 from app.web.forms import Form, as_choices
@@ -240,11 +241,12 @@ def _person(key: str, names: dict[str, str], load: Any, today: Any) -> dict[str,
 
 
 def _unknown_year(listed: Any) -> int | None:
-    """The year, this or next, whose holidays are not known though a rule asks for working hours."""
+    """The year, this one or from November on the next, whose days off are not published though a rule asks for them."""
     if not any(rule.hours_only and rule.enabled for rule in listed):
         return None
-    year = clock.today().year
-    return next((one for one in (year, year + 1) if not hours.is_known(one)), None)
+    today = clock.today()
+    years = (today.year, today.year + 1) if today.month > 10 else (today.year,)
+    return next((one for one in years if not holidays.is_published(one)), None)
 
 
 def _minutes(field: StringField) -> int:

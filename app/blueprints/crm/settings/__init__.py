@@ -2,6 +2,7 @@
 
 from app.blueprints.crm.settings import (  # noqa: F401
     audit,
+    calendar,
     cases,
     departments,
     explain,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,9 @@ from app.core.filters import Reader, Terms, Tree
 from app.crm.access import actor as actors
 from app.crm.access import policy as policies
 from app.crm.access.models import CrmUser
-from app.crm.leads.assignment import hours, load, rules
+from app.crm.calendar import workdays
+from app.crm.calendar.workdays import Calendar
+from app.crm.leads.assignment import load, rules
 from app.crm.leads.assignment.models import AssignMember, UserLoad
 from app.crm.leads.assignment.rules import Member, Published
 from app.crm.leads.assignment.strategies import Player
@@ -30,7 +32,7 @@ _LONG = timedelta(days=365)  # a pause beyond that is one without end
 
 @dataclass(slots=True)
 class Board:
-    """All that decisions of one transaction look at, read once: rules, people, counters, pauses."""
+    """All that decisions of one transaction look at, read once: rules, people, counters, pauses, working days."""
 
     tenant_id: str
     now: datetime
@@ -39,17 +41,15 @@ class Board:
     loads: dict[str, UserLoad]
     paused: Mapping[tuple[str, str], datetime]
     terms: Terms
-    working: dict[str, bool] = field(default_factory=dict)
+    calendar: Calendar
 
     def fits(self, tree: Tree, lead: Lead) -> bool:
         """Whether the lead fits a filter. Raises Invalid for one over a field that is gone."""
         return filters.matches(tree, self.terms, lead, Reader(now=self.now))
 
     def is_working(self, rule: Published) -> bool:
-        """Whether it is working time for the rule. Raises NoCalendar."""
-        if rule.id not in self.working:
-            self.working[rule.id] = hours.is_working(self.now, rule.hours_from, rule.hours_to)
-        return self.working[rule.id]
+        """Whether it is working time for the rule."""
+        return self.calendar.is_working(self.now, rule.hours_from, rule.hours_to)
 
 
 @dataclass(slots=True)
@@ -99,11 +99,12 @@ def board(tenant_id: str, *, for_update: bool) -> Board:
             (rule, user): until for rule, user, until in db.session.execute(pauses.execution_options(**_ALL)) if until
         },
         terms=terms.of(LEAD, actors.system(tenant_id)),
+        calendar=workdays.of_tenant(tenant_id) if any(rule.hours_only for rule in published) else Calendar(),
     )
 
 
 def of(rule: Published, lead: Lead, seen: Board) -> list[Candidate]:
-    """Every member of the rule, in order, with why he is refused. Raises NoCalendar."""
+    """Every member of the rule, in order, with why he is refused."""
     return [_candidate(member, rule, lead, seen) for member in rule.members]
 
 

@@ -62,7 +62,6 @@ def assign(lead_id: str, trigger: str, actor: Actor, *, from_pool: bool = False)
     """Give a lead without owner to somebody, by the rules, in the caller's transaction.
 
     ``trigger`` names the occasion ("created", "bulk:<operation>"): a second run for the same one gives the first result.
-    Raises hours.NoCalendar where working hours are asked for in a year whose holidays are not known.
     """
     return assign_many([lead_id], trigger, actor, from_pool=from_pool)[0]
 

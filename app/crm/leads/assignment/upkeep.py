@@ -11,7 +11,8 @@ from app.core import clock, tenancy
 from app.core.db import db
 from app.crm.access import actor as actors
 from app.crm.access import notices
-from app.crm.leads.assignment import hours, load, record
+from app.crm.calendar import holidays
+from app.crm.leads.assignment import load, record
 from app.crm.leads.assignment.models import AssignRule, UserLoad
 
 log = structlog.get_logger(__name__)
@@ -46,13 +47,14 @@ def check_all() -> None:
 
 
 def warn_of_calendar(tenant_id: str) -> None:
-    """A month before a year whose holidays are not known, everybody who keeps the rules knows that they will stop."""
+    """A month before a year whose days off are not published: whoever keeps the rules by then looks at the calendar."""
     year = (clock.today() + _AHEAD).year
-    if hours.is_known(year):
+    if holidays.is_published(year):
         return
     rules = db.session.scalars(select(AssignRule.name).where(AssignRule.enabled, AssignRule.hours_only)).all()
     if rules:
-        log.error("holidays_unknown", year=year, tenant=tenant_id)
-        text = f"{year} 年的放假安排还没有随产品更新，「{rules[0]}」等按工作时间分配的规则从 1 月 1 日起不能分配"
+        log.warning("holidays_unknown", year=year, tenant=tenant_id)
+        text = f"{year} 年的放假和调休还没有随产品更新，「{rules[0]}」等规则先按周末和法定节假日算。请在工作日历里补上你们的安排"
         managers = record.managers(tenant_id)
-        notices.tell(tenant_id, managers, "calendar", text, "/crm/settings/assignment", unique=f"calendar:{year}")
+        path = f"/crm/settings/calendar?year={year}"
+        notices.tell(tenant_id, managers, "calendar", text, path, unique=f"calendar:{year}")

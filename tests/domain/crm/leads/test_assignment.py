@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +18,9 @@ from app.crm.access import actor as actors
 from app.crm.access import policy
 from app.crm.access.models import CrmUser
 from app.crm.access.notices import Notice
+from app.crm.calendar import workdays
 from app.crm.leads import status
-from app.crm.leads.assignment import engine, hours, load, rules
+from app.crm.leads.assignment import engine, load, rules
 from app.crm.leads.assignment.models import AssignLog, AssignRule, UserLoad
 from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
@@ -251,14 +252,32 @@ def test_working_hours_follow_the_holidays_and_the_sundays_worked_for_them(
         assert refusals(ours, outcome.log_id)["sales1"] == "不在工作时间"
 
 
-def test_a_year_whose_holidays_nobody_knows_fails_loudly(
-    ours: Company, rule: Callable[..., str], record: Callable[..., str]
+@pytest.mark.parametrize(
+    ("moment", "works"), [("2098-03-04 10:00", True), ("2098-03-01 10:00", False), ("2098-05-01 10:00", False)]
+)
+def test_in_a_year_without_a_published_plan_leads_go_on_being_assigned_by_weekends_and_the_law(
+    ours: Company, rule: Callable[..., str], record: Callable[..., str], moment: str, works: bool
 ) -> None:
     rule("sales1", hours_only=True)
     lead = record(ours, "lead")
 
-    with clock.held(datetime(2098, 3, 4, 3, tzinfo=UTC)), pytest.raises(hours.NoCalendar):
-        assign(ours, lead)
+    with clock.held(datetime.strptime(moment, "%Y-%m-%d %H:%M").replace(tzinfo=clock.SHANGHAI)):
+        assert (assign(ours, lead).outcome == "assigned") == works
+
+
+def test_the_company_s_own_working_days_decide(
+    ours: Company, rule: Callable[..., str], record: Callable[..., str]
+) -> None:
+    rule("sales1", hours_only=True)
+    first, second = record(ours, "lead", name="周六来的"), record(ours, "lead", name="周一来的")
+    with working(ours) as actor:
+        workdays.say(date(2026, 11, 28), date(2026, 11, 28), True, "展会", actor)
+        workdays.say(date(2026, 11, 30), date(2026, 11, 30), False, "补休", actor)
+
+    with clock.held(datetime(2026, 11, 28, 10, tzinfo=clock.SHANGHAI)):
+        assert assign(ours, first).outcome == "assigned"
+    with clock.held(datetime(2026, 11, 30, 10, tzinfo=clock.SHANGHAI)):
+        assert assign(ours, second).outcome != "assigned"
 
 
 @pytest.mark.parametrize(
