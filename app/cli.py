@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 from alembic.migration import MigrationContext
-from flask import Flask
+from flask import Flask, current_app
 from flask_migrate import upgrade
 
 from app.catalog.shipped import ship_catalogue
@@ -24,7 +24,7 @@ from app.staff.policy import ROLES
 
 
 def init_app(app: Flask) -> None:
-    for command in (prepare, reindex, seed, release, add_staff, audit, fill_leads):
+    for command in (prepare, reindex, seed, release, add_staff, audit, fill_leads, measure_pages):
         app.cli.add_command(command)
 
 
@@ -89,10 +89,30 @@ def add_staff(username: str, name: str, role: str, title: str, password: str) ->
 @click.option("--neighbours", default=100, show_default=True, help="Tenants beside it, with a thousand leads each.")
 def fill_leads(count: int, neighbours: int) -> None:
     """Fill the demo tenant with leads for measurement; needs the demo data."""
+    from app.demo import neighbours as others
+
+    for done in others.fill(count, neighbours):
+        click.echo(f"{done:,} leads")
+
+
+@click.command("measure-pages")
+@click.option("--role", "roles", multiple=True, help="A user of the demo tenant; default: admin, manager and sales1.")
+@click.option("--rounds", default=5, show_default=True, help="Of which the best counts.")
+@click.option("--only", default="", help="Only the pages with this in their name.")
+@click.option("--sql", is_flag=True, help="Print each page's slowest statement too.")
+def measure_pages(roles: tuple[str, ...], rounds: int, only: str, sql: bool) -> None:
+    """What the CRM's pages cost on this database: milliseconds, statements, the slowest one; needs the demo data."""
     from app.demo import measure
 
-    for done in measure.fill(count, neighbours):
-        click.echo(f"{done:,} leads")
+    for role in roles or measure.ROLES:
+        click.echo(f"\n{role:<28}{'status':>7}{'ms':>8}{'CPU ms':>8}{'slowest':>9}{'statements':>12}")
+        for cost in measure.measure(current_app._get_current_object(), role, rounds, only):  # type: ignore[attr-defined]
+            said, slowest = cost.slowest
+            click.echo(
+                f"{cost.page.name:<28}{cost.status:>7}{cost.milliseconds:>8.1f}{cost.cpu:>8.1f}{slowest:>9.1f}{len(cost.statements):>12}"
+            )
+            if sql:
+                click.echo(f"    {said}\n")
 
 
 @click.group()

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from flask import request
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, union
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import desc_op
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -57,21 +57,28 @@ class _Key:
 
 
 def keyset(
-    statement: Select[*tuple[Any, ...]], columns: Sequence[Any], cursor: str | None = "", limit: int = 20
+    statement: Select[*tuple[Any, ...]],
+    columns: Sequence[Any],
+    cursor: str | None = "",
+    limit: int = 20,
+    ways: Sequence[ColumnElement[bool]] = (),
 ) -> Page[Any]:
     """The page of ``statement`` that ``cursor`` names, sorted by ``columns``; the first one for "" or a broken cursor.
 
     ``columns`` are mapped columns, ``.desc()`` for falling ones; none may be nullable and together they are unique
     (end with the id). ``statement`` has no order and no limit of its own. A statement on one entity gives its
     objects, any other one its rows. Costs one query, and a second one only where the page named is gone.
+
+    ``ways`` are conditions of which a row must fit at least one. Each is walked along its own index and the first rows
+    of all are put together, where an OR of them would be carried through the whole table.
     """
     keys = [_key(column) for column in columns]
     at, backwards = _decode(cursor, keys)
     if at is None:
-        return _first(statement, keys, limit)
-    rows = _fetch(statement, keys, limit + 1, at, backwards)
+        return _first(statement, keys, limit, ways)
+    rows = _fetch(statement, keys, limit + 1, at, backwards, ways=ways)
     if not rows or (backwards and len(rows) < limit):
-        return _first(statement, keys, limit)
+        return _first(statement, keys, limit, ways)
     more = len(rows) > limit
     shown = rows[:limit][::-1] if backwards else rows[:limit]
     return _page(statement, keys, shown, has_next=more or backwards, has_prev=more or not backwards)
@@ -94,8 +101,10 @@ def path_with(**changes: str | None) -> str:
     return request.path + (f"?{query}" if query else "")
 
 
-def _first(statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int) -> Page[Any]:
-    rows = _fetch(statement, keys, limit + 1)
+def _first(
+    statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int, ways: Sequence[ColumnElement[bool]]
+) -> Page[Any]:
+    rows = _fetch(statement, keys, limit + 1, ways=ways)
     return _page(statement, keys, rows[:limit], has_next=len(rows) > limit, has_prev=False)
 
 
@@ -105,11 +114,26 @@ def _fetch(
     limit: int,
     at: list[Any] | None = None,
     backwards: bool = False,
+    *,
+    ways: Sequence[ColumnElement[bool]] = (),
 ) -> Sequence[Any]:
+    behind = [] if at is None else [_behind(keys, at, backwards)]
+    order = [key.ordered(backwards) for key in keys]
     statement = statement.add_columns(*(key.column.label(f"_key{place}") for place, key in enumerate(keys)))
-    if at is not None:
-        statement = statement.where(_behind(keys, at, backwards))
-    return db.session.execute(statement.order_by(*(key.ordered(backwards) for key in keys)).limit(limit)).all()
+    if len(ways) < 2:
+        statement = statement.where(*ways, *behind)
+    else:
+        walks = [_walk(keys, [way, *behind], order, limit) for way in ways]
+        statement = statement.where(keys[-1].column.in_(union(*walks)))
+    return db.session.execute(statement.order_by(*order).limit(limit)).all()
+
+
+def _walk(
+    keys: list[_Key], conditions: Sequence[ColumnElement[bool]], order: Sequence[Any], limit: int
+) -> Select[*tuple[Any, ...]]:
+    """The last keys, the unique ones, of the first rows of one way, in a subquery that may bear its own limit."""
+    first = select(keys[-1].column.label("id")).where(*conditions).order_by(*order).limit(limit).subquery()
+    return select(first.c.id)
 
 
 def _behind(keys: list[_Key], at: list[Any], backwards: bool) -> ColumnElement[bool]:

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Subquery, and_, false, func, or_, select, true, union
 
 from app.core import search
 from app.core.db import db
 from app.core.errors import Invalid
 from app.core.filters import Tree
 from app.crm.access.actor import Actor
-from app.crm.records import phones, terms
+from app.crm.records import phones, reach, terms
 from app.crm.records.fields import Field
 from app.crm.records.types import RecordType
 
@@ -41,10 +41,12 @@ def shown_fields(described: RecordType, actor: Actor, wanted: Sequence[str] = ()
 
 
 def statement(described: RecordType, query: Query, actor: Actor, fields: Sequence[Field]) -> Select[Any]:
-    """The rows, unsorted: id, version, owner, stage and the columns of ``fields``; nothing that must be decrypted.
+    """The rows, unsorted: ``bare`` with ``conditions``. Raises Invalid for a filter that can not be."""
+    return bare(described, fields).where(conditions(described, query, actor))
 
-    Raises Invalid for a filter that can not be.
-    """
+
+def bare(described: RecordType, fields: Sequence[Field]) -> Select[Any]:
+    """Id, version, owner, stage and the columns of ``fields``, of no rows in particular; nothing that must be decrypted."""
     model = described.model
     columns = {"id": model.id, "version": model.version, "owner_id": model.owner_id, "name": model.name}
     if described.subtitle:
@@ -58,7 +60,7 @@ def statement(described: RecordType, query: Query, actor: Actor, fields: Sequenc
             columns[field.key] = getattr(model, f"{field.key}_masked").label(field.key)
         else:
             columns[field.key] = getattr(model, field.key)
-    return select(*columns.values()).where(conditions(described, query, actor))
+    return select(*columns.values())
 
 
 def conditions(described: RecordType, query: Query, actor: Actor) -> ColumnElement[bool]:
@@ -67,6 +69,16 @@ def conditions(described: RecordType, query: Query, actor: Actor) -> ColumnEleme
     gone = model.deleted_at.is_not(None) if query.deleted else model.deleted_at.is_(None)
     found = gone & model.merged_into_id.is_(None) & terms.condition(described, query.tree, actor)
     return found & searched(described, query.q, actor) if query.q.strip() else found
+
+
+def walks(described: RecordType, query: Query, actor: Actor) -> list[ColumnElement[bool]]:
+    """The same rows in parts that may overlap, one for each way on which the reader sees rows at all (``reach.walks``).
+
+    For ``tables.keyset`` and for counting: what is seen on any of them is still the sight's affair.
+    """
+    wanted = conditions(described, query, actor)
+    ways = reach.walks(described, actor.policy, "read")
+    return [wanted & way for way in ways] if len(ways) > 1 else [wanted]
 
 
 def searched(described: RecordType, q: str, actor: Actor) -> ColumnElement[bool]:
@@ -162,8 +174,19 @@ def count(described: RecordType, query: Query, actor: Actor, up_to: int = COUNT_
 
 def counted(described: RecordType, query: Query, actor: Actor, up_to: int = COUNT_UP_TO) -> ScalarSelect[int]:
     """The same as a column of another query, which then need not ask twice."""
-    some = select(described.model.id).where(conditions(described, query, actor)).limit(up_to + 1).subquery()
+    some = bounded(described, walks(described, query, actor), up_to)
     return select(func.count()).select_from(some).scalar_subquery()
+
+
+def bounded(
+    described: RecordType, ways: Sequence[ColumnElement[bool]], up_to: int, *more: ColumnElement[Any]
+) -> Subquery:
+    """The ids, and the columns ``more``, of at most ``up_to`` + 1 rows that go one of these ways."""
+    parts = [select(described.model.id, *more).where(way).limit(up_to + 1) for way in ways]
+    if len(parts) == 1:
+        return parts[0].subquery()
+    limited = [part.subquery() for part in parts]
+    return union(*(select(*part.c) for part in limited)).limit(up_to + 1).subquery()
 
 
 __all__ = [

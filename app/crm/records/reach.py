@@ -102,13 +102,21 @@ def ways(described: RecordType, policy: Policy, action: str) -> list[Way]:
 
 def condition(described: RecordType, policy: Policy, action: str) -> ColumnElement[bool]:
     """The rows of the object on which the action is allowed, as SQL."""
-    if policy.is_system or policy.reach(described.key, action).everything:
-        return true()
-    by_role = policy.reach(described.key, action).condition(described.model.owner_id)
-    others = [
-        way.condition for way in ways(described, policy, action)[len(policy.grounds.get((described.key, action), ())) :]
-    ]
-    return or_(by_role, *others)
+    return or_(false(), *walks(described, policy, action))
+
+
+def walks(described: RecordType, policy: Policy, action: str) -> list[ColumnElement[bool]]:
+    """The same in parts that may overlap, each of which an index can carry; none where nothing is allowed.
+
+    A list walks them one by one: an OR of them all is carried by no index, and would be asked of every row.
+    """
+    reach = policy.reach(described.key, action)
+    if policy.is_system or reach.everything:
+        return [true()]
+    others = ways(described, policy, action)[len(policy.grounds.get((described.key, action), ())) :]
+    by_role = reach.condition(described.model.owner_id) if reach else None
+    parts = [*([] if by_role is None else [by_role]), *(way.condition for way in others)]
+    return [part for part in parts if not part.compare(false())]
 
 
 def allows(described: RecordType, policy: Policy, action: str, record: Any) -> bool:

@@ -36,11 +36,12 @@ def record_list(things: RecordType) -> ResponseReturnValue:
 
 def _page(shown: State) -> ResponseReturnValue:
     described, actor = shown.described, shown.actor
-    statement = lists.statement(described, shown.query, actor, shown.fields)
+    statement = lists.bare(described, shown.fields)
     statement = statement.add_columns(lists.counted(described, shown.query, actor).label("total"))
     found = tables.keyset(
-        statement, lists.order(described, shown.sort, actor), request.args.get(tables.CURSOR), shown.per_page
-    )
+        statement, lists.order(described, shown.sort, actor), request.args.get(tables.CURSOR), shown.per_page,
+        lists.walks(described, shown.query, actor),
+    )  # fmt: skip
     names = known_names.behind(((field, show.value(field, row)) for row in found.rows for field in shown.fields), actor)
     columns = cells.columns(described, shown.fields, actor, shown.sort, lists.sortable(described, actor))
     before, after = tables.paths(found)
