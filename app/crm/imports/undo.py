@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Row, and_, func, or_, select, update
 
 from app.core import clock, events
 from app.core.audit import AuditEvent
@@ -18,12 +18,15 @@ from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
 from app.crm.imports.models import STATES, WRITTEN, ImportJob, ImportRow
 from app.crm.imports.stages import unit
+from app.crm.leads.assignment import load
+from app.crm.leads.models import Lead
 from app.crm.records import batch, operations, types
 from app.crm.records.models import Operation
 from app.crm.records.timeline import Entry
 from app.crm.records.types import RecordType
 
-BATCH = 500
+BATCH = 5000  # rows of one transaction that a few statements take back: half a second
+_BY_ROW = 500  # of those that are looked at one by one
 SLICE = 60.0  # seconds; then the rest is left to the next job of the queue
 _BY_HAND = ("contact", "task", "note")  # groups of the timeline in which people write
 _READING = ("unmask", "view", "export")  # what the audit tells of that changed nothing
@@ -54,14 +57,14 @@ def ask(job: ImportJob, actor: Actor) -> None:
 
 def take_back(job_id: str, tenant_id: str, user_id: str, *, seconds: float = SLICE) -> bool:
     """The job behind ``ask``, for so many seconds; True once all rows are dealt with. Killed and started again, it goes on."""
-    until = time.monotonic() + seconds
+    until, rest = time.monotonic() + seconds, _Rest(job_id)
     while time.monotonic() < until:
         with unit(tenant_id):
             job = db.session.get_one(ImportJob, job_id, with_for_update=True)
             if job.status != "undoing":
                 return True
             actor = _actor(tenant_id, user_id)
-            rows = _next(job)
+            rows = rest.next()
             if not rows:
                 _end(job, actor)
                 return True
@@ -80,11 +83,34 @@ def _actor(tenant_id: str, user_id: str) -> Actor:
     )
 
 
-def _next(job: ImportJob) -> Sequence[ImportRow]:
-    statement = select(ImportRow).where(
-        ImportRow.job_id == job.id, ImportRow.status.in_(WRITTEN), ImportRow.undone == ""
-    )
-    return db.session.scalars(statement.order_by(ImportRow.status, ImportRow.no.desc()).limit(BATCH)).all()
+class _Rest:
+    """The rows still to be taken back, end by end and from the last line up; what was passed is not looked at again."""
+
+    def __init__(self, job_id: str):
+        self.job_id, self.ends = job_id, sorted(WRITTEN)
+        self.before: int | None = None  # the line at which the last batch ended
+
+    def next(self) -> Sequence[Row[str, int, str, str]]:
+        """(id, line, status, record) of rows of one status; none once all are dealt with."""
+        while self.ends:
+            if rows := self._of(self.ends[0]):
+                self.before = rows[-1].no
+                return rows
+            self.ends, self.before = self.ends[1:], None
+        return []
+
+    def _of(self, status: str) -> Sequence[Row[str, int, str, str]]:
+        statement = select(
+            ImportRow.id, ImportRow.no, ImportRow.status, func.coalesce(ImportRow.record_id, "").label("record_id")
+        )
+        statement = statement.where(ImportRow.job_id == self.job_id, ImportRow.status == status, ImportRow.undone == "")
+        if self.before is not None:
+            statement = statement.where(ImportRow.no < self.before)
+        return db.session.execute(statement.order_by(ImportRow.no.desc()).limit(_size_of(status))).all()
+
+
+def _size_of(status: str) -> int:
+    return BATCH if status == "created" else min(BATCH, _BY_ROW)
 
 
 def _end(job: ImportJob, actor: Actor) -> None:
@@ -110,32 +136,66 @@ def tally(job_id: str) -> dict[str, int]:
 
 
 class _Undo:
-    """One batch of rows of one import."""
+    """One batch of rows of one import, all of one status."""
 
     def __init__(self, described: RecordType, job: ImportJob, actor: Actor):
         self.described, self.job, self.actor = described, job, actor
 
-    def batch(self, rows: Sequence[ImportRow]) -> None:
-        records = self._records([row.record_id or "" for row in rows])
-        touched = self._touched([record.id for record in records.values() if record.version > 1])
-        parents = self._parents(list(records))
-        away, back = [], []
-        done: dict[str, list[ImportRow]] = {"restored": [], "gone": []}
-        for row in rows:
-            record = records.get(row.record_id or "")
-            if record is None or record.is_deleted:
-                done["gone"].append(row)
-            elif row.status != "updated" and (record.id in touched or record.id in parents):
-                _keep(row, "后来有人改过" if record.id in touched else "后来添了下级内容（沟通、任务、联系人等）")
-            elif row.status == "created":
-                away.append(record)
-                done["restored"].append(row)
+    def batch(self, rows: Sequence[Any]) -> None:
+        if rows[0].status == "created":
+            self._unmake(rows)
+        else:
+            self._reset(rows)
+
+    def _unmake(self, rows: Sequence[Any]) -> None:
+        """Records that the import made: those nobody touched go to the bin, a statement for all of them."""
+        records = self._heads([row.record_id for row in rows])
+        live = {key: record for key, record in records.items() if record.deleted_at is None}
+        kept = self._kept(live)
+        away = {key: record for key, record in live.items() if key not in kept}
+        self._count_off(list(away.values()))
+        batch.take_away(self.described, list(away), self.actor)
+        _mark([row.id for row in rows if row.record_id not in live], "gone")
+        _mark([row.id for row in rows if row.record_id in away], "restored")
+        for row in _whole([row.id for row in rows if row.record_id in kept]):
+            _keep(row, kept[row.record_id or ""])
+
+    def _reset(self, rows: Sequence[Any]) -> None:
+        """Records that were there before: their values again, field by field."""
+        records = self._records([row.record_id for row in rows])
+        live = {key: record for key, record in records.items() if not record.is_deleted}
+        kept = self._kept(live) if rows[0].status == "restored" else {}
+        back = []
+        for row in _whole([row.id for row in rows]):
+            record = live.get(row.record_id or "")
+            if record is None:
+                row.undone = "gone"
+            elif record.id in kept:
+                _keep(row, kept[record.id])
             elif self._give_back(row, record):
                 back.append(record)
-        batch.take_away(self.described, away, self.actor)
         batch.put_back(self.described, back, self.actor)
-        for result, chosen in done.items():
-            _mark([row.id for row in chosen], result)
+
+    def _kept(self, live: Mapping[str, Any]) -> dict[str, str]:
+        """Why some of these records are not thrown away: {id: sentence}."""
+        parents = self._parents(list(live))
+        touched = self._touched([key for key, record in live.items() if record.version > 1])
+        kept = dict.fromkeys(parents, "后来添了下级内容（沟通、任务、联系人等）")
+        return kept | dict.fromkeys(touched, "后来有人改过")
+
+    def _count_off(self, records: Sequence[Any]) -> None:
+        """Leads that somebody has are counted; what a statement takes from him it says beforehand (assignment/load.py)."""
+        for record in records if self.described.model is Lead else ():
+            if record.owner_id is not None:
+                load.touch(record)
+
+    def _heads(self, ids: Sequence[str]) -> dict[str, Any]:
+        """The columns on which it hangs what becomes of a record, locked; nothing is decrypted."""
+        model = self.described.model
+        names = ("id", "tenant_id", "version", "deleted_at", "merged_into_id", "owner_id", "status")
+        columns = [getattr(model, name) for name in names if hasattr(model, name)]
+        statement = select(*columns).where(model.id.in_(ids)).order_by(model.id).with_for_update(of=model)
+        return {record.id: record for record in db.session.execute(statement)}
 
     def _records(self, ids: Sequence[str]) -> dict[str, Any]:
         model = self.described.model
@@ -195,6 +255,11 @@ def _give_back_own(record: Any, before: dict[str, Any], after: dict[str, Any]) -
             kept.append(key)
     record.extra = values
     return kept
+
+
+def _whole(ids: Sequence[str]) -> Sequence[ImportRow]:
+    """The rows themselves, with all that they hold."""
+    return db.session.scalars(select(ImportRow).where(ImportRow.id.in_(ids))).all() if ids else []
 
 
 def _keep(row: ImportRow, sentence: str) -> None:

@@ -118,6 +118,7 @@ LEAD = types.register(
         stages=STAGES,
         reason_stages=("closed",),
         unique_phone=True,
+        live_only=("phone_live",),
         extras={"links": (("分析", "chart-no-axes-column", "/crm/leads/funnel"),)},
     )
 )  # fmt: skip

@@ -40,6 +40,7 @@ class RecordType:
     stages: tuple[tuple[str, str], ...] = ()
     reason_stages: tuple[str, ...] = ()
     unique_phone: bool = False
+    live_only: tuple[str, ...] = ()  # columns that are null while a record lies in the recycle bin
     kept: Callable[[Any, str, Any, Any], None] | None = None  # after each write: (record, action, operation, actor)
     extras: Mapping[str, Any] = field(default_factory=dict)  # what a room above hangs on it: panels, actions
 

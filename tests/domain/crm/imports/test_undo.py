@@ -15,6 +15,7 @@ from app.core.errors import Conflict, Forbidden, NotFound
 from app.crm.customers.customer import CONTACT
 from app.crm.customers.models import CrmCustomer
 from app.crm.imports import stages, undo
+from app.crm.leads.assignment import load
 from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
 from app.crm.records import keep, lists, reach, timeline
@@ -114,6 +115,50 @@ def test_later_work_of_the_product_itself_is_no_reason_to_keep(importing: Import
 
     take_back(importing, key)
     assert importing.records(Lead) == []
+
+
+def test_whoever_got_leads_is_counted_without_them_again(importing: Importing, ours: Company) -> None:
+    table = [["姓名", "负责人"], *([f"客户{n}", "林知远" if n % 2 else ""] for n in range(5))]
+    key = importing.whole(table)
+    with working(ours) as actor:
+        load.ensure(ours.id, [ours.people["sales1"]])
+        before = load.lock([ours.people["sales1"]])[ours.people["sales1"]].open_count
+
+    take_back(importing, key)
+
+    with working(ours) as actor:
+        assert before == 2 and load.recount(actor) == {}
+        assert load.lock([ours.people["sales1"]])[ours.people["sales1"]].open_count == 0
+
+
+def test_a_file_that_made_and_changed_is_taken_back_whole(
+    importing: Importing, record: Callable[..., str], ours: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made, changed, out of the bin, gone meanwhile, skipped: each line by its own end, over several batches."""
+    record(ours, "lead", name="老客户", phone="13800138000", company="旧公司")
+    record(ours, "lead", name="旧名", phone="13800138001", more={"deleted_at": clock.now()})
+    table = [["姓名", "手机", "公司"], *([f"客户{n}", f"1380013800{n}", f"公司{n}"] for n in range(8))]
+    key = importing.whole([*table, ["没有手机", "1380", ""]], keys={"phone": "update"}, bin="restore")
+    assert Counter(importing.ends(key)) == {"created": 6, "updated": 1, "restored": 1, "failed": 1}
+    with working(ours) as actor:
+        gone = db.session.scalars(select(Lead.id).where(Lead.name == "客户5")).one()
+        keep.remove(LEAD, reach.find(LEAD, gone, actor.policy, "delete", for_update=True), actor)
+    edit(ours, "客户6", company="改过的公司")
+    monkeypatch.setattr(undo, "BATCH", 2)
+
+    take_back(importing, key)
+
+    assert [(lead.name, lead.company) for lead in importing.records(Lead)] == [
+        ("客户6", "改过的公司"),
+        ("老客户", "旧公司"),
+    ]
+    assert [row.undone for row in importing.rows(key)] == [*["restored"] * 5, "gone", "kept", "restored", ""]
+    assert undo_tally(importing, key) == {"restored": 6, "kept": 1, "gone": 1}
+
+
+def undo_tally(importing: Importing, key: str) -> dict[str, int]:
+    with working(importing.ours):
+        return undo.tally(key)
 
 
 def test_undone_once_within_seven_days_by_whoever_did_it(importing: Importing, ours: Company) -> None:

@@ -122,6 +122,26 @@ def test_a_record_changed_in_a_batch_is_as_one_changed_by_hand(ours: Company, de
     assert changed == {key: said} and said
 
 
+@pytest.mark.parametrize("described", [LEAD, CUSTOMER, CONTACT], ids=lambda one: one.key)
+def test_a_record_taken_away_in_a_batch_lies_in_the_bin_as_one_deleted_by_hand(
+    ours: Company, described: RecordType
+) -> None:
+    with working(ours) as actor:
+        key = keep.create(described, NEW[described.key], actor).id
+    with working(ours) as actor:
+        keep.remove(described, reach.find(described, key, actor.policy, "delete", for_update=True), actor)
+        by_hand = _traces(described, key)
+        db.session.rollback()
+    with working(ours) as actor:
+        batch.take_away(described, [key], actor)
+        at_once = _traces(described, key)
+
+    assert {name: at_once[name] for name in ("record", "search", "tags")} == {
+        name: by_hand[name] for name in ("record", "search", "tags")
+    }
+    assert at_once["record"][0]["deleted_at"] and not at_once["search"]
+
+
 def test_a_batch_announces_only_when_it_is_told_to(ours: Company) -> None:
     with working(ours) as actor:
         operation = operations.begin("import", "导入", actor)
