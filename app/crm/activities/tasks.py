@@ -6,19 +6,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app.core import clock
 from app.core.db import db, is_key
 from app.core.errors import Conflict, Forbidden, Invalid
-from app.core.states import Transition
 from app.crm.access import notices
 from app.crm.access.actor import Actor
 from app.crm.activities import about, recurring, reminders
 from app.crm.activities.models import Task
 from app.crm.activities.task import STATES, TASK
 from app.crm.records import keep, operations, reach, types
-from app.crm.records.models import Operation, OperationRow
+from app.crm.records.models import Operation
 from app.crm.records.types import RecordType
 
 _on_ending: list[Callable[[Task, Operation, Actor], None]] = []
@@ -241,23 +240,6 @@ def _inform(task: Task, actor: Actor) -> None:
             f"/crm/tasks/{task.id}",
             unique=unique,
         )
-
-
-def _mend(row: Any, done: OperationRow, restored: frozenset[str]) -> None:
-    """After an undo: no trace of a move that was taken back."""
-    if not isinstance(row, Task):
-        return
-    if "status" in restored:
-        latest = db.session.scalar(
-            select(Transition.id)
-            .where(Transition.subject_type == Task.__tablename__, Transition.subject_id == row.id)
-            .order_by(Transition.id.desc())
-            .limit(1)
-        )
-        db.session.execute(delete(Transition).where(Transition.id == latest))
-
-
-operations.when_undone(_mend)
 
 
 def found(task_id: str, actor: Actor, action: str = "edit") -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app.core import clock
 from app.core.db import db
@@ -94,24 +94,10 @@ def reached_by_events(lead_id: str) -> int:
     return max((RANK.get(stage, 0) for stage in db.session.scalars(statement)), default=0)
 
 
-def _take_back_move(row: Any, done: OperationRow, restored: frozenset[str]) -> None:
-    """An undone move never happened: its event goes, so that no funnel counts it. The audit keeps both."""
-    if not isinstance(row, Lead) or "status" not in restored:
-        return
-    statement = (
-        select(Transition.id)
-        .where(
-            Transition.subject_type == Lead.__tablename__,
-            Transition.subject_id == row.id,
-            Transition.from_state == done.before["status"],
-            Transition.to_state == done.after["status"],
-        )
-        .order_by(Transition.id.desc())
-        .limit(1)
-    )
-    latest = db.session.scalar(statement)
-    db.session.execute(delete(Transition).where(Transition.id == latest))
-    row.reached = reached_by_events(row.id)
+def _mend_reached(row: Any, _done: OperationRow, restored: frozenset[str]) -> None:
+    """After an undone move: how far the lead came is what its other moves say."""
+    if isinstance(row, Lead) and "status" in restored:
+        row.reached = reached_by_events(row.id)
 
 
-operations.when_undone(_take_back_move)
+operations.when_undone(_mend_reached)

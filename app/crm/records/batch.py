@@ -43,11 +43,13 @@ def create(
         _made(described, fields, values, actor, {**(more or {}), **columns})
         for values, columns in zip(many, own, strict=True)
     ]
-    _insert(described.model, [_row(record) for record in records])
+    rows = [_row(record) for record in records]
+    _insert(described.model, rows)
     _insert(search.SearchEntry, [_search_entry(described, record) for record in records])
     if described.has_tags:
         _insert(RecordTag, [tag for record in records for tag in _tags(described, record, record.tags or ())])
-    _insert(OperationRow, [operations.noted(operation, "create", record) for record in records])
+    noted = [operations.noted(operation, "create", made, made=row) for made, row in zip(records, rows, strict=True)]
+    _insert(OperationRow, noted)
     _insert(AuditEvent, [_created(described, record, actor, operation) for record in records])
     if announced:
         _announce(described, "created", records, actor)

@@ -217,6 +217,7 @@ def reckon_again(record: Any, actor: Actor) -> None:
     reckon(described, record)
     db.session.flush()
     _write_beside(described, record)
+    events.record(f"{described.key}.changed", record.id, actor=str(actor), tenant_id=record.tenant_id)
 
 
 def audited_changes(described: RecordType, changed: Mapping[str, list[Any]], tenant_id: str) -> dict[str, list[Any]]:

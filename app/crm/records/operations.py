@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import inspect, select
+from sqlalchemy import delete, inspect, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import JSON, TypeDecorator
 
 from app.core import clock
 from app.core.db import db, uuid7
 from app.core.errors import Conflict, Forbidden, NotFound
+from app.core.states import Transition
 from app.crm.access import sight
 from app.crm.access.actor import Actor
 from app.crm.records.models import Operation, OperationRow
 
 LASTS = timedelta(days=7)
 # Bookkeeping that changes with everything: neither compared nor given back.
-_OWN = {"updated_at", "updated_by_id", "version", "created_at", "id", "tenant_id"}
-
+_OWN = frozenset({"updated_at", "updated_by_id", "version", "created_at", "id", "tenant_id"})
+_WHOLE = "*"  # in place of a column: the row itself
+_EXTRA = "extra"  # the column of the tenant's own fields
+_STATE = "status"  # the column that state machines move
+_AT_ONCE = 500
 
 _when_undone: list[Callable[[Any, OperationRow, frozenset[str]], None]] = []
 
@@ -60,24 +67,58 @@ def columns_of(row: Any) -> dict[str, Any]:
 
 
 def note(operation: Operation, action: str, row: Any, before: dict[str, Any] | None = None) -> dict[str, list[Any]]:
-    """Write down what changed on ``row`` since ``before`` (its ``columns_of``), and give it: {column: [before, after]}."""
+    """Write down what changed on ``row`` since ``before`` (its ``columns_of``), and give it: {column: [before, after]}.
+
+    ``action`` "create" is for a row that was just written, "remove" for one that is about to be deleted for good: an undo
+    writes it anew.
+    """
     values = noted(operation, action, row, before)
     db.session.add(OperationRow(**values))
-    return {key: [values["before"].get(key), values["after"][key]] for key in values["after"]}
+    if before is None:
+        return {}
+    return {key: [values["before"][key], values["after"][key]] for key in values["after"]}
 
 
-def noted(operation: Operation, action: str, row: Any, before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The values of the row that ``note`` writes, for whoever writes many at once."""
-    changed: dict[str, list[Any]] = {}
+def noted(
+    operation: Operation, action: str, row: Any, before: dict[str, Any] | None = None, *, made: dict[str, Any] | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """The values of the row that ``note`` writes, for whoever writes many at once.
+
+    ``made`` are the columns of a created row that no session holds.
+    """
+    was: dict[str, Any] = {}
+    became: dict[str, Any] = {}
     if before is not None:
         now = columns_of(row)
-        beside = _OWN | getattr(type(row), "RECKONED", frozenset())
-        changed = {key: [before[key], now[key]] for key in now if key not in beside and before[key] != now[key]}
+        changed = [key for key in now if key not in _beside(type(row)) and before[key] != now[key]]
+        was, became = {key: before[key] for key in changed}, {key: now[key] for key in changed}
+    elif action == "remove":
+        was = columns_of(row)
+    else:
+        whole = columns_of(row) if made is None else {key: plain(value) for key, value in made.items()}
+        became = {_WHOLE: _digest(type(row), whole)}
     return {
         "tenant_id": operation.tenant_id, "operation_id": operation.id, "table_name": row.__tablename__, "record_id": row.id,
-        "action": action, "before": {key: pair[0] for key, pair in changed.items()},
-        "after": {key: pair[1] for key, pair in changed.items()},
+        "action": action, "before": was, "after": became,
     }  # fmt: skip
+
+
+def remove(operation: Operation, row: Any) -> None:
+    """Delete a row for good, so that an undo writes it anew."""
+    note(operation, "remove", row)
+    db.session.delete(row)
+    db.session.flush()
+
+
+def _beside(model: Any) -> frozenset[str]:
+    """The columns of which no undo speaks."""
+    return _OWN | getattr(model, "RECKONED", frozenset())
+
+
+def _digest(model: Any, columns: dict[str, Any]) -> str:
+    """A mark of all that a row says, by which an undo sees whether a created row is still as it was made."""
+    said = {key: value for key, value in columns.items() if key not in _beside(model)}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def undo(operation_id: str, actor: Actor) -> Undone:
@@ -102,8 +143,10 @@ def undo(operation_id: str, actor: Actor) -> Undone:
         rows = db.session.scalars(
             select(OperationRow).where(OperationRow.operation_id == operation.id).order_by(OperationRow.id.desc())
         ).all()
+        later = _written_since(operation, rows)
         for row in rows:
-            _undo_row(row, undone, actor)
+            since = (_written(other) for other in later.get(row.record_id, ()) if other.id > row.id)
+            _undo_row(row, undone, actor, frozenset().union(*since))
         db.session.flush()
     operation.undone_at, operation.undone_by_id = clock.now(), actor.id
     actor.audited("undo", "operation", operation.id, label=operation.label, batch_id=operation.id)
@@ -116,39 +159,143 @@ def _unrestricted(actor: Actor) -> Any:
     return policy.system(actor.tenant_id)
 
 
-def _undo_row(done: OperationRow, undone: Undone, actor: Actor) -> None:
-    from app.crm.records import keep
+def _written_since(operation: Operation, rows: Sequence[OperationRow]) -> dict[str, list[OperationRow]]:
+    """{record: what other operations that still hold wrote on it}, as far as it may be later than these rows.
 
+    A field that has the same value again is not untouched: somebody wanted it so since.
+    """
+    found: dict[str, list[OperationRow]] = {}
+    ids = sorted({row.record_id for row in rows})
+    first = min((row.id for row in rows), default="")
+    for start in range(0, len(ids), _AT_ONCE):
+        statement = (
+            select(OperationRow)
+            .join(Operation, Operation.id == OperationRow.operation_id)
+            .where(
+                OperationRow.record_id.in_(ids[start : start + _AT_ONCE]),
+                OperationRow.operation_id != operation.id,
+                OperationRow.id > first,
+                Operation.undone_at.is_(None),
+            )
+        )
+        for row in db.session.scalars(statement):
+            found.setdefault(row.record_id, []).append(row)
+    return found
+
+
+def _written(done: OperationRow) -> frozenset[str]:
+    """The columns that were changed, the tenant's own fields each by its name."""
+    keys = {key for key in done.after if key != _EXTRA}
+    was, became = done.before.get(_EXTRA) or {}, done.after.get(_EXTRA) or {}
+    own = {f"{_EXTRA}.{name}" for name in {*was, *became} if was.get(name) != became.get(name)}
+    return frozenset(keys | own | ({_WHOLE} if done.action == "remove" else set()))
+
+
+def _undo_row(done: OperationRow, undone: Undone, actor: Actor, later: frozenset[str]) -> None:
     model = _model(done.table_name)
-    row = db.session.scalars(select(model).where(model.id == done.record_id)).first()
-    if row is None:
+    statement = select(model).where(model.id == done.record_id).with_for_update()
+    row = db.session.scalars(statement.execution_options(populate_existing=True)).first()
+    if row is None and done.action != "remove":
         done.result = "gone"
         undone.kept.append(Kept(done.record_id, "已不存在的记录", ()))
         return
     label = getattr(row, "name", "") or done.record_id
-    kept: list[str] = []
-    if done.action == "create":
-        if getattr(row, "version", 1) != 1:
-            kept.append("内容")
-        elif hasattr(row, "deleted_at"):
-            row.deleted_at = clock.now()
-        else:
-            db.session.delete(row)
-    else:
-        now = columns_of(row)
-        for key, value in done.before.items():
-            if now[key] == done.after[key]:
-                setattr(row, key, typed(model, key, value))
-            else:
-                kept.append(key)
+    try:
+        with db.session.begin_nested():
+            kept = _give_back(done, model, row, actor, later)
+    except IntegrityError:  # its phone, or its place beside a record, is another's by now
+        kept = sorted(done.before) or [_WHOLE]
     done.result = "kept" if kept else "restored"
     if kept:
-        undone.kept.append(Kept(row.id, label, tuple(kept)))
+        undone.kept.append(Kept(done.record_id, label, tuple(kept)))
     if len(kept) < max(len(done.before), 1):
         undone.restored += 1
+
+
+def _give_back(done: OperationRow, model: Any, row: Any, actor: Actor, later: frozenset[str]) -> list[str]:
+    """Make the row what it was before; gives what had to stay."""
+    from app.crm.records import keep
+
+    if done.action == "remove":
+        return _write_anew(done, model, row)
+    kept = _take_away(done, row, later) if done.action == "create" else _write_back(done, model, row, later)
+    restored = frozenset(done.before) - set(kept)
+    if restored or not kept:
+        _forget_move(done, restored)
         for tell in _when_undone:
-            tell(row, done, frozenset(done.before) - set(kept))
+            tell(row, done, restored)
         keep.reckon_again(row, actor)
+    return kept
+
+
+def _write_anew(done: OperationRow, model: Any, row: Any) -> list[str]:
+    if row is not None:
+        return [_WHOLE]
+    db.session.add(model(**{key: typed(model, key, value) for key, value in done.before.items()}))
+    db.session.flush()
+    return []
+
+
+def _take_away(done: OperationRow, row: Any, later: frozenset[str]) -> list[str]:
+    """What was made goes again, unless somebody wrote on it since."""
+    untouched = (
+        done.after[_WHOLE] == _digest(type(row), columns_of(row))
+        if _WHOLE in done.after
+        else getattr(row, "version", 1) == 1
+    )
+    if later or not untouched:
+        return [_WHOLE]
+    if hasattr(row, "deleted_at"):
+        row.deleted_at = clock.now()
+    else:
+        db.session.delete(row)
+    return []
+
+
+def _write_back(done: OperationRow, model: Any, row: Any, later: frozenset[str]) -> list[str]:
+    now = columns_of(row)
+    kept: list[str] = []
+    for key, value in done.before.items():
+        if key == _EXTRA:
+            row.extra, stays = _own_fields_back(now[key] or {}, value or {}, done.after[key] or {}, later)
+            kept += stays
+        elif now[key] == done.after[key] and key not in later:
+            setattr(row, key, typed(model, key, value))
+        else:
+            kept.append(key)
+    return kept
+
+
+def _own_fields_back(
+    now: dict[str, Any], before: dict[str, Any], after: dict[str, Any], later: frozenset[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The tenant's own fields, each for itself: what they become, and the names of those that stay."""
+    found, kept = dict(now), []
+    for name in sorted({*before, *after}):
+        if before.get(name) == after.get(name):
+            continue
+        if now.get(name) != after.get(name) or f"{_EXTRA}.{name}" in later:
+            kept.append(name)
+        elif name in before:
+            found[name] = before[name]
+        else:
+            found.pop(name, None)
+    return found, kept
+
+
+def _forget_move(done: OperationRow, restored: frozenset[str]) -> None:
+    """An undone move never happened: its event goes, so that no funnel counts it. The audit keeps both."""
+    if _STATE not in restored:
+        return
+    statement = select(Transition.id).where(
+        Transition.subject_type == done.table_name,
+        Transition.subject_id == done.record_id,
+        Transition.field == _STATE,
+        Transition.from_state == done.before[_STATE],
+        Transition.to_state == done.after[_STATE],
+    )
+    latest = db.session.scalar(statement.order_by(Transition.id.desc()).limit(1))
+    db.session.execute(delete(Transition).where(Transition.id == latest))
 
 
 def typed(model: Any, key: str, value: Any) -> Any:
