@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -184,11 +185,14 @@ def init_app(app: Flask) -> None:
                 event.listen(engine, "begin", _begin_sqlite)
 
 
+_PATIENCE = 20  # seconds that one waits for another's lock on the file
+
+
 def _prepare_sqlite(dbapi_connection: sqlite3.Connection, _record: Any) -> None:
     # The driver's own transaction handling begins too late for BEGIN IMMEDIATE; see _begin_sqlite.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=20000")
+    cursor.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000}")
     cursor.execute("PRAGMA journal_mode=WAL")
     # WAL with NORMAL survives a killed process; after a power cut the gateway sweep finds the last payments again.
     cursor.execute("PRAGMA synchronous=NORMAL")
@@ -197,5 +201,31 @@ def _prepare_sqlite(dbapi_connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    raw: Any = connection.connection.dbapi_connection
     # A transaction that reads first and writes later may lose its snapshot; writers take the lock at once.
-    connection.exec_driver_sql("BEGIN" if _reading.get() else "BEGIN IMMEDIATE")
+    if _reading.get():
+        raw.execute("BEGIN")
+    elif not _took_write_lock(raw):
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE"
+        )  # waits no more than a moment, and says in SQLAlchemy's words what is wrong
+
+
+def _took_write_lock(raw: sqlite3.Connection) -> bool:
+    """Begin to write as soon as nobody else does; gives whether that came to pass within ``_PATIENCE``.
+
+    SQLite's own waiting sleeps ever longer, up to 100 ms at a time: the lock lies idle meanwhile, and whoever has
+    waited longest asks most seldom. This asks every millisecond or two.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    raw.execute("PRAGMA busy_timeout=2")
+    try:
+        while True:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    return False
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000}")
