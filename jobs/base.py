@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def run_task(task_id: str, attempts: int | None = None) -> str:
     try:
         found = _fit_to_run(task)
         with structlog.contextvars.bound_contextvars(task=task.id, job=task.job, attempt=task.attempts):
-            with _claim_kept(task.id, run_id):
+            with _keeper.keeps(task.id, run_id):
                 _carry_out(found, task, run_id)
             log.info("task_done")
         return "done"
@@ -165,26 +166,48 @@ def _claim(task_id: str, run_id: str, attempts: int | None = None) -> Task | Non
         return task
 
 
-@contextmanager
-def _claim_kept(task_id: str, run_id: str) -> Iterator[None]:
-    """Renew the lease beside the work that is done inside."""
-    over = threading.Event()
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    keeper = threading.Thread(target=_keep_claim, args=(app, task_id, run_id, over), name="lease", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join()
+class _Keeper:
+    """Renews the leases of the jobs that run in this process, from one thread beside them.
+
+    A thread for each job would cost more than most jobs do. It sleeps until somebody holds a lease.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[Flask, str, float]] = {}  # by run: application, task, when it began (monotonic)
+        self._wanted = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keeps(self, task_id: str, run_id: str) -> Iterator[None]:
+        """Renew the lease beside the work that is done inside."""
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        self._held[run_id] = app, task_id, time.monotonic()
+        self._wake()
+        try:
+            yield
+        finally:
+            del self._held[run_id]
+
+    def _wake(self) -> None:
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._watch, name="leases", daemon=True)
+                self._thread.start()
+        self._wanted.set()
+
+    def _watch(self) -> None:
+        while self._wanted.wait():
+            time.sleep(RENEWED_EVERY)
+            self._wanted.clear()
+            for run_id, (app, task_id, began) in list(self._held.items()):
+                self._wanted.set()
+                if time.monotonic() - began < TIMEOUT:
+                    with app.app_context():
+                        _renew(task_id, run_id)
 
 
-def _keep_claim(app: Flask, task_id: str, run_id: str, over: threading.Event) -> None:
-    with app.app_context():
-        for _ in range(int(TIMEOUT / RENEWED_EVERY)):
-            if over.wait(RENEWED_EVERY):
-                return
-            _renew(task_id, run_id)
+_keeper = _Keeper()
 
 
 def _renew(task_id: str, run_id: str) -> None:

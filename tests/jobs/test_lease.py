@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +23,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease of a hundredth of the real one."""
     monkeypatch.setattr(base, "LEASE", timedelta(seconds=SLOW / 2))
     monkeypatch.setattr(base, "RENEWED_EVERY", SLOW / 12)
+    monkeypatch.setattr(base, "_keeper", base._Keeper())  # the process's own may just have lain down for long
 
 
 @pytest.fixture
@@ -66,3 +68,11 @@ def test_a_worker_that_hangs_loses_its_task_when_the_jobs_time_is_up(
     monkeypatch.setattr(base, "TIMEOUT", SLOW / 6)
 
     assert overtaken() == [True]
+
+
+def test_one_thread_keeps_the_leases_of_all_jobs_of_a_process(app: Flask, hasty: None) -> None:
+    before = threading.active_count()
+
+    for number in range(20):
+        with base._keeper.keeps(str(number), f"run {number}"):
+            assert threading.active_count() <= before + 1
