@@ -71,6 +71,8 @@ class Term:
 
     ``column`` is its SQL expression, ``value`` reads it from a row. ``prepare`` turns what was typed into what is stored
     (a phone into its blind index), ``has`` gives the SQL condition "bears one of these" of a field with many values.
+    ``carried_by`` is a column that says the same as ``column`` wherever that is filled, and that an index carries: spans
+    of time are looked for in it.
     """
 
     key: str
@@ -80,6 +82,7 @@ class Term:
     value: Callable[[Any], Any]
     prepare: Callable[[str], str] | None = None
     has: Callable[[list[str]], ColumnElement[bool]] | None = None
+    carried_by: ColumnElement[Any] | None = None
 
 
 Terms = Mapping[str, Term]
@@ -309,8 +312,9 @@ def _sql_tags(term: Term, op: str, value: Any) -> ColumnElement[bool]:
 
 def _sql_days(term: Term, column: ColumnElement[Any], op: str, value: Any, reader: Reader) -> ColumnElement[bool]:
     start, end = _days(term, op, value, reader)
-    bounds = [] if start is None else [column >= start]
-    return and_(true(), *bounds, *([] if end is None else [column < end]), column.is_not(None))
+    carrier = column if term.carried_by is None else term.carried_by
+    bounds = [] if start is None else [carrier >= start]
+    return and_(true(), *bounds, *([] if end is None else [carrier < end]), column.is_not(None))
 
 
 def _days(term: Term, op: str, value: Any, reader: Reader) -> tuple[Any, Any]:

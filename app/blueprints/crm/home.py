@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from flask import g
@@ -25,6 +24,7 @@ from app.crm.leads.lead import LEAD
 from app.crm.leads.views import IS_OPEN, MINE
 from app.crm.records import lists, terms, views
 from app.crm.records.lists import Query
+from app.web import tables
 from app.web.pages import page
 
 _SHOWN = 8  # rows of each short list
@@ -107,11 +107,9 @@ def _rows(actor: Actor, tree: Tree, sort: str) -> list[cells.Row]:
     fields = [
         field for field in lists.shown_fields(LEAD, actor, ("name", "status", "next_follow_at")) if field.key != "name"
     ]
-    statement = (
-        lists.statement(LEAD, Query(tree), actor, fields).order_by(*lists.order(LEAD, sort, actor)).limit(_SHOWN)
-    )
-    found: Any = db.session.execute(statement).all()
-    return cells.rows(LEAD, found, cells.columns(LEAD, fields, actor, "", {}), actor, {})
+    statement = lists.bare(LEAD, fields)
+    found = tables.keyset(statement, lists.order(LEAD, sort, actor), "", _SHOWN, lists.walks(LEAD, Query(tree), actor))
+    return cells.rows(LEAD, found.rows, cells.columns(LEAD, fields, actor, "", {}), actor, {})
 
 
 def _greeting() -> str:

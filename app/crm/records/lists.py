@@ -78,7 +78,21 @@ def walks(described: RecordType, query: Query, actor: Actor) -> list[ColumnEleme
     """
     wanted = conditions(described, query, actor)
     ways = reach.walks(described, actor.policy, "read")
-    return [wanted & way for way in ways] if len(ways) > 1 else [wanted]
+    if len(ways) < 2 or _is_reached_by_role(described, query.tree, actor):
+        return [wanted]
+    return [wanted & way for way in ways]
+
+
+def _is_reached_by_role(described: RecordType, tree: Tree | None, actor: Actor) -> bool:
+    """Whether a filter asks for rows of owners only whose rows the reader's role reaches anyway: "mine" above all."""
+    owners = actor.policy.reach(described.key, "read").owners
+    parts = tree["all"] if tree and set(tree) == {"all"} else [tree or {}]
+    return any(
+        part.get("field") == "owner_id"
+        and part.get("op") == "is_in"
+        and {actor.id if one == "me" else one for one in part["value"]} <= owners
+        for part in parts
+    )
 
 
 def searched(described: RecordType, q: str, actor: Actor) -> ColumnElement[bool]:
@@ -147,7 +161,7 @@ def order(described: RecordType, sort: str, actor: Actor) -> tuple[Any, ...]:
 
 def sortable(described: RecordType, actor: Actor) -> dict[str, str]:
     """{field: column} of the orders that the reader may ask for."""
-    special = {"name": "name_key", "next_follow_at": "next_key", "created_at": "id", "updated_at": "updated_at"}
+    special = {"name": "name_key", "created_at": "id", "updated_at": "updated_at", **terms.ORDERED_BY}
     found = {}
     for key, field in terms.fields(described, actor).items():
         column = special.get(key, key)

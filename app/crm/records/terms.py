@@ -23,6 +23,9 @@ _COMMON = (
 )
 
 
+# Fields whose order another column holds, which is never null: the end of time for no next date
+ORDERED_BY = {"next_follow_at": "next_key"}
+
 _MOST_KEPT = 1000
 _kept: OrderedDict[tuple[str, str, type[Any]], dict[str, Term]] = OrderedDict()  # of a user at a version of the rules
 
@@ -77,7 +80,9 @@ def _term(described: RecordType, field: Field, actor: Actor) -> Term:
     if field.kind == "phone":
         column = getattr(described.model, f"{field.key}_index")
         return Term(field.key, field.label, "phone", column, _attribute(f"{field.key}_index"), prepare=_index(actor))
-    return Term(field.key, field.label, field.filter_kind, getattr(described.model, field.key), _attribute(field.key))
+    carrier = getattr(described.model, ORDERED_BY[field.key], None) if field.key in ORDERED_BY else None
+    column = getattr(described.model, field.key)
+    return Term(field.key, field.label, field.filter_kind, column, _attribute(field.key), carried_by=carrier)
 
 
 def _attribute(name: str) -> Callable[[Any], Any]:

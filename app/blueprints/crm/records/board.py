@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Response, flash, redirect, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal, null, select, union_all
 
 from app.blueprints.crm import area, me
 from app.blueprints.crm.records import cells, lists, state
@@ -182,10 +182,17 @@ def _of_stage(shown: State, stage: str) -> filters.Tree:
 
 def _lane(shown: State, stage: str, label: str, place: int, head: Head, cursor: str = "") -> Lane:
     described = shown.described
-    statement = _statement(shown).where(getattr(described.model, described.stage_field) == stage)
-    found = tables.keyset(statement, record_lists.order(described, shown.sort, me()), cursor, A_COLUMN)
+    statement = record_lists.bare(described, _fields(shown))
+    order = record_lists.order(described, shown.sort, me())
+    found = tables.keyset(statement, order, cursor, A_COLUMN, _ways(shown, stage))
     step = 0 if stage in described.reason_stages else place
     return Lane(stage, label, step, head, [_card(shown, row) for row in found.rows], found.next)
+
+
+def _ways(shown: State, stage: str) -> list[ColumnElement[bool]]:
+    """The rows of a column, as ``record_lists.walks`` parts them."""
+    lies_here = getattr(shown.described.model, shown.described.stage_field) == stage
+    return [way & lies_here for way in record_lists.walks(shown.described, shown.query, me())]
 
 
 def _statement(shown: State) -> Any:
@@ -226,24 +233,21 @@ def _card(shown: State, row: Any) -> Card:
 def _heads(shown: State) -> dict[str, Head]:
     """Count and amount of every column, counted up to a bound, in one query."""
     described = shown.described
-    model = described.model
     has_amount = "amount" in described.by_key and me().policy.reads(described.key, "amount")
-    where = record_lists.conditions(described, shown.query, me())
-    columns = []
-    for stage, _ in described.stages:
-        amount = model.amount if has_amount else model.id
-        some = (
-            select(amount.label("amount"))
-            .where(where, getattr(model, described.stage_field) == stage)
-            .limit(COUNT_UP_TO + 1)
-            .subquery()
-        )
-        columns.append(select(func.count()).select_from(some).scalar_subquery())
-        if has_amount:
-            columns.append(select(func.sum(some.c.amount)).scalar_subquery())
-    found = list(db.session.execute(select(*columns)).one())
-    width = 2 if has_amount else 1
+    columns = [
+        _head(record_lists.bounded(described, _ways(shown, stage), COUNT_UP_TO, *_amount(described, has_amount)), stage)
+        for stage, _ in described.stages
+    ]
     return {
-        stage: Head(found[place * width] or 0, Decimal(str(found[place * width + 1] or 0)) if has_amount else None)
-        for place, (stage, _) in enumerate(described.stages)
+        stage: Head(count, Decimal(str(amount or 0)) if has_amount else None)
+        for stage, count, amount in db.session.execute(union_all(*columns))
     }
+
+
+def _amount(described: RecordType, has_amount: bool) -> list[Any]:
+    return [described.model.amount.label("amount")] if has_amount else []
+
+
+def _head(rows: Subquery, stage: str) -> Select[Any]:
+    amount = func.sum(rows.c.amount) if "amount" in rows.c else null()
+    return select(literal(stage).label("stage"), func.count().label("count"), amount.label("amount")).select_from(rows)
