@@ -62,11 +62,12 @@ class Area(Blueprint):
         if self.scope_of is not None:
             person = current_user._get_current_object()
             wanted = self.scope_of(person)
-            # Looking the person up needed all rows; from here on the request sees only what is theirs.
-            tenancy.leave()
-            tenancy.enter(wanted)
-            if person not in db.session:
-                db.session.add(person)
+            if tenancy.current() != wanted:
+                # Looking the person up needed all rows; from here on the request sees only what is theirs.
+                tenancy.leave()
+                tenancy.enter(wanted)
+                if person not in db.session:
+                    db.session.add(person)
         return self.check(current_user) if self.check is not None else None
 
     def _to_login(self) -> ResponseReturnValue:

@@ -49,11 +49,17 @@ def load_identity(session_id: str) -> Any:
     if _AREAS.get(area_of(request.path)) != kind or kind not in _loaders:
         return None
     if tenancy.current() is None:
-        tenancy.enter(tenancy.everyone("who is logged in"))
+        tenancy.enter(_scope())
     person = _loaders[kind](person_id)
     if person is None or str(person.session_epoch) != epoch or _is_over(person):
         return None
     return person
+
+
+def _scope() -> tenancy.Scope:
+    """The tenant that the log-in noted, so that its person is found in the scope that the whole request has anyway."""
+    noted = session.get("tenant")
+    return tenancy.tenant(noted) if noted else tenancy.everyone("who is logged in")
 
 
 def log_in(person: Any, *, remember: bool = False) -> None:
@@ -61,6 +67,8 @@ def log_in(person: Any, *, remember: bool = False) -> None:
     session.clear()
     session.permanent = remember
     session["number"], session["since"] = secrets.token_hex(8), int(clock.now().timestamp())
+    if person.kind == "crm_user":
+        session["tenant"] = person.tenant_id
     login_user(person)
 
 
