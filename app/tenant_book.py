@@ -9,14 +9,14 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, select
 
 from app.core.db import db
-from app.crm.access import tenants
+from app.crm.access import packages, tenants
 from app.provisioning.models import Tenant
 
 GIGABYTE = 1024**3
 
 _COLUMNS = (
     Tenant.id, Tenant.code, Tenant.name, Tenant.package_name, Tenant.max_users, Tenant.status, Tenant.starts_on, Tenant.expires_on,
-    Tenant.storage_gb,
+    Tenant.storage_gb, Tenant.package_code,
 )  # fmt: skip
 
 
@@ -32,4 +32,9 @@ def _one(condition: ColumnElement[bool]) -> tenants.Tenant | None:
     row = db.session.connection().execute(select(*_COLUMNS).where(condition)).first()
     if row is None:
         return None
-    return tenants.Tenant(*row[:-1], max_storage=None if row.storage_gb is None else row.storage_gb * GIGABYTE)
+    *told, storage_gb, package_code = row
+    return tenants.Tenant(
+        *told,
+        max_storage=None if storage_gb is None else storage_gb * GIGABYTE,
+        features=packages.features_of(package_code),
+    )

@@ -28,9 +28,11 @@ from app.crm.access.models import CrmUser, Department
 from app.crm.records import keep, types
 from app.customers.models import Customer
 from app.provisioning.models import Tenant
+from tests import casting
 
 PASSWORD = "lianhe-2026"
 PASSWORD_HASH = crypto.hash_password(PASSWORD, rounds=4)
+PACKAGES = {"basic": "基础版", "pro": "专业版", "enterprise": "企业版"}
 CAST = (
     ("admin", "陈嘉禾", "admin", ""), ("manager", "顾长宁", "manager", "华东"), ("sales1", "林知远", "sales", "华东"),
     ("sales2", "苏晚晴", "sales", "华东"), ("sales3", "何景行", "sales", "华南"), ("marketing", "沈一诺", "marketing", ""),
@@ -46,6 +48,9 @@ class Company:
     code: str
     people: dict[str, str]
     departments: dict[str, str] = field(default_factory=dict)
+
+
+_CASTS: dict[tuple[Any, ...], tuple[Company, casting.Cast]] = {}  # by what was asked for, and the day
 
 
 class CrmBrowser(FlaskClient):
@@ -71,21 +76,34 @@ def make_company(app: Flask) -> Callable[..., Company]:
         days: int = 200,
         max_users: int | None = 50,
         must_change: bool = False,
+        package: str = "enterprise",
     ) -> Company:
+        like = (name, code, days, max_users, must_change, package)
         with tenancy.scope(tenancy.everyone("a test makes a company")) as session:
-            buyer = Customer(company_name=name, contact_name="陈嘉禾", phone="13800138000", phone_index=uuid7())
-            session.add(buyer)
-            session.flush()
-            tenant = Tenant(
-                code=code, name=name, customer_id=buyer.id, package_code="pro", package_name="专业版", max_users=max_users,
-                storage_gb=50, features=[], status="active", starts_on=clock.today() - timedelta(days=165),
-                expires_on=clock.today() + timedelta(days=days),
-            )  # fmt: skip
-            session.add(tenant)
-            session.flush()
-            return _settle_in(tenant, must_change)
+            known = _CASTS.get((*like, clock.today()))
+            if known is None:
+                company, cast = casting.record(session, lambda: _found(*like))
+                _CASTS[(*like, clock.today())] = company, cast
+                return company
+            company, cast = known
+            renewed = cast.again(session)
+            return Company(renewed(company.id), code, renewed(company.people), renewed(company.departments))
 
     return make
+
+
+def _found(name: str, code: str, days: int, max_users: int | None, must_change: bool, package: str) -> Company:
+    buyer = Customer(company_name=name, contact_name="陈嘉禾", phone="13800138000", phone_index=uuid7())
+    db.session.add(buyer)
+    db.session.flush()
+    tenant = Tenant(
+        code=code, name=name, customer_id=buyer.id, package_code=package, package_name=PACKAGES[package], max_users=max_users,
+        storage_gb=50, features=[], status="active", starts_on=clock.today() - timedelta(days=165),
+        expires_on=clock.today() + timedelta(days=days),
+    )  # fmt: skip
+    db.session.add(tenant)
+    db.session.flush()
+    return _settle_in(tenant, must_change)
 
 
 def _settle_in(tenant: Tenant, must_change: bool) -> Company:
@@ -96,7 +114,7 @@ def _settle_in(tenant: Tenant, must_change: bool) -> Company:
         departments[name] = key
     db.session.flush()
     known = tenants.Tenant(
-        tenant.id, tenant.code, tenant.name, "专业版", None, "active", tenant.starts_on, tenant.expires_on
+        tenant.id, tenant.code, tenant.name, tenant.package_name, None, "active", tenant.starts_on, tenant.expires_on
     )
     people: dict[str, str] = {}
     for username, person, role, department in CAST:

@@ -94,7 +94,7 @@ def do_business(password_hash: str) -> str:
 
 
 def _plan() -> Iterator[Sale]:
-    yield Sale(156, SAAS_BUYER, "saas", "pro")
+    yield Sale(156, SAAS_BUYER, "saas", "enterprise")
     yield Sale(157, SAAS_BUYER, "saas", "basic", months=1, gateway="alipay", ending="cancelled")
     yield Sale(93, PRIVATE_BUYER, "private", "pro", gateway="alipay")
     names = Namer(seed=2026)

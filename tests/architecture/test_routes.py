@@ -140,7 +140,7 @@ def owner_and_stranger(app: Flask, work: Callable[..., list[str]]) -> tuple[Owne
 
 
 def a_company(work: Callable[..., list[str]], phone: str) -> Owner:
-    shop.buy("saas", "pro", phone=phone)
+    shop.buy("saas", "enterprise", phone=phone)
     order = shop.buy("private", "pro", phone=phone)
     work()
     with tenancy.scope(tenancy.everyone("a test sets the stage")) as found:

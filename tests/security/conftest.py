@@ -60,7 +60,7 @@ def client(app: Flask) -> Browser:
 @pytest.fixture
 def stage(app: Flask, work: Callable[..., list[str]]) -> Stage:
     """A company that bought a tenant and a licence, keeps a customer in the CRM, and staff who look after it."""
-    shop.buy("saas", "pro")
+    shop.buy("saas", "enterprise")
     shop.buy("private", "pro")
     work()
     with tenancy.scope(tenancy.everyone("a test sets the stage")) as found:

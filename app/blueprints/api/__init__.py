@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from app.core import audit, clock, tenancy
 from app.core.errors import Forbidden, Invalid, NotFound, Refused, TooMany
 from app.crm.access import actor as actors
-from app.crm.access import sight, tenants, terms
+from app.crm.access import packages, sight, tenants, terms
 from app.crm.access.actor import Actor
 from app.crm.capture import doors, keys
 from app.crm.capture.models import ApiKey
@@ -78,6 +78,7 @@ def _authenticate() -> ResponseReturnValue | None:
     tenant = tenants.by_id(found.tenant_id)
     if held is None or tenant is None:
         raise Unauthorized("这个密钥已经停用。")
+    packages.insist(tenant, "api")
     g.api_key, user = held
     if not keys.was_just_seen(g.api_key):
         _note_use(g.api_key)

@@ -10,11 +10,14 @@ from flask.typing import ResponseReturnValue
 
 from app.blueprints.crm import rights, simulation
 from app.core import audit, clock, tenancy
-from app.crm.access import actor, sight, tenants, terms
+from app.crm.access import actor, packages, sight, tenants, terms
 from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
-from app.web import uploads
+from app.crm.access.packages import NotInPackage
+from app.web import errors, uploads
+from app.web.agreements import OPERATOR
 from app.web.area import SAFE_METHODS, Area
+from app.web.pages import page
 
 
 def insist_on_standing(user: CrmUser) -> ResponseReturnValue | None:
@@ -35,7 +38,7 @@ def insist_on_standing(user: CrmUser) -> ResponseReturnValue | None:
         return _to(url_for("crm.first_password"))
     if request.method not in SAFE_METHODS:
         terms.insist_on_writing(g.tenant)
-    rights.insist(view, g.actor.policy, request.view_args or {})
+    rights.insist(view, g.actor.policy, g.tenant, request.view_args or {})
     return None
 
 
@@ -67,6 +70,19 @@ area = Area(
 )
 
 area.url_value_preprocessor(uploads.make_room)
+
+
+@area.errorhandler(NotInPackage)
+def _not_in_package(refused: NotInPackage) -> Response:
+    """What the package does not hold: a page that says from which one on it is there, and how one gets it."""
+    if request.headers.get("HX-Request") == "true" or request.accept_mimetypes.best == "application/json":
+        return errors.answer(refused.status, refused.message)
+    return page(
+        "crm/settings/upgrade.html",
+        status=refused.status,
+        feature=packages.FEATURES[refused.feature],
+        help_email=OPERATOR.email,
+    )
 
 
 @area.context_processor

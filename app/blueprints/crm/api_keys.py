@@ -6,7 +6,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.crm import area, me
-from app.blueprints.crm.rights import own
+from app.blueprints.crm.rights import needs, own
 from app.core.db import db
 from app.core.errors import Refused
 from app.crm.capture import keys
@@ -16,12 +16,14 @@ from app.web.pages import done, page
 
 @area.get("/settings/keys")
 @own
+@needs("api")
 def api_keys() -> ResponseReturnValue:
     return _page()
 
 
 @area.post("/settings/keys")
 @own
+@needs("api")
 def api_key_add() -> ResponseReturnValue:
     """The key stands on this very answer and nowhere again."""
     name, may_write = trimmed(request.form.get("name", "")), request.form.get("may_write") == "1"

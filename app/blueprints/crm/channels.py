@@ -9,7 +9,7 @@ from flask import current_app, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.crm import area, me
-from app.blueprints.crm.rights import manages
+from app.blueprints.crm.rights import manages, needs
 from app.core.db import db
 from app.core.errors import Invalid, NotFound
 from app.crm.capture import channels
@@ -21,12 +21,14 @@ _PLAIN = ("name", "account", "mode", "campaign", "tags", "secret")
 
 @area.get("/settings/channels")
 @manages
+@needs("webhooks")
 def channel_list() -> ResponseReturnValue:
     return page("crm/capture/channels.html", channels=channels.each(), kinds=channels.KINDS, health=health)
 
 
 @area.route("/settings/channels/new/<kind>", methods=["GET", "POST"])
 @manages
+@needs("webhooks")
 def channel_new(kind: str) -> ResponseReturnValue:
     if kind not in channels.KINDS:
         raise NotFound
@@ -42,6 +44,7 @@ def channel_new(kind: str) -> ResponseReturnValue:
 
 @area.route("/settings/channels/<channel_id>", methods=["GET", "POST"])
 @manages
+@needs("webhooks")
 def channel(channel_id: str) -> ResponseReturnValue:
     wanted = channels.get(channel_id)
     if request.method == "GET":
@@ -56,6 +59,7 @@ def channel(channel_id: str) -> ResponseReturnValue:
 
 @area.post("/settings/channels/<channel_id>/renew")
 @manages
+@needs("webhooks")
 def channel_renew(channel_id: str) -> ResponseReturnValue:
     wanted = channels.get(channel_id)
     if wanted.kind != "wechat":

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from app.core.errors import Forbidden
+from app.crm.access import packages
 from app.crm.access.policy import ACTIONS, Policy
+from app.crm.access.tenants import Tenant
 from app.crm.records.types import RecordType
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -59,6 +61,18 @@ def everybody(view: View) -> View:
     return _mark(Right(EVERYBODY))(view)
 
 
+def needs(feature: str) -> Callable[[View], View]:
+    """Mark a view that only a package with this feature opens (packages.FEATURES): the guard refuses it with a way up."""
+    if feature not in packages.FEATURES:
+        raise LookupError(f"no feature is called {feature!r}")
+
+    def mark(view: View) -> View:
+        view.feature = feature  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 def _mark(said: Right) -> Callable[[View], View]:
     def mark(view: View) -> View:
         view.right = said  # type: ignore[attr-defined]
@@ -67,12 +81,20 @@ def _mark(said: Right) -> Callable[[View], View]:
     return mark
 
 
-def insist(view: Any, policy: Policy, arguments: Mapping[str, Any]) -> None:
-    """What can be refused before the view is asked: rules to those who do not manage, actions that no role of theirs has.
+def insist(view: Any, policy: Policy, tenant: Tenant, arguments: Mapping[str, Any]) -> None:
+    """What can be refused before the view is asked: rules to those who do not manage, actions that no role of theirs has,
+    and what the tenant's package does not hold.
 
     Reading and editing also come by other ways than a role (a collaborator's), so those are left to the verbs.
     Raises Forbidden.
     """
+    _insist_on_right(view, policy, arguments)
+    feature = getattr(view, "feature", "")
+    if feature:
+        packages.insist(tenant, feature)
+
+
+def _insist_on_right(view: Any, policy: Policy, arguments: Mapping[str, Any]) -> None:
     said: Right | None = getattr(view, "right", None)
     if said is None:
         return

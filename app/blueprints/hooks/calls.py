@@ -9,7 +9,7 @@ from app.blueprints.hooks import area
 from app.core import clock, tenancy
 from app.core.db import db
 from app.core.errors import Invalid, NotFound
-from app.crm.access import tenants, terms
+from app.crm.access import packages, tenants, terms
 from app.crm.capture import channels, doors
 from app.crm.capture.channels import Call
 from app.crm.capture.models import Channel
@@ -37,7 +37,7 @@ def hook(kind: str, token: str) -> Response:
         raise RequestEntityTooLarge
     channel = _wanted(kind, token)
     if not _is_open(channel):
-        return _refused(channel, "渠道已停用，或者订阅已到期")
+        return _refused(channel, "渠道已停用、订阅已到期，或者套餐不含公众号和微博接入")
     try:
         body = request.get_data().decode()
         with db.session.begin_nested():  # of a refused message nothing stays but the note why
@@ -59,7 +59,9 @@ def _wanted(kind: str, token: str) -> Channel:
 
 def _is_open(channel: Channel) -> bool:
     tenant = tenants.by_id(channel.tenant_id)
-    return channel.is_active and tenant is not None and terms.term(tenant, clock.now()).allows_writing
+    if tenant is None or not packages.holds(tenant, "webhooks"):
+        return False
+    return channel.is_active and terms.term(tenant, clock.now()).allows_writing
 
 
 def _refused(channel: Channel, reason: str) -> Response:

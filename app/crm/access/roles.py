@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 
 from app.core.db import db, uuid7
 from app.core.errors import Conflict, Invalid, NotFound
-from app.crm.access import policy
+from app.crm.access import packages, policy, tenants
 from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser, Department, Role, UserRole
 
@@ -137,7 +137,8 @@ def write(
 ) -> None:
     """Write a role over; it holds from the next request of whoever has it.
 
-    Raises Invalid on ``name`` or for a right that is none, Conflict for the administrator's role, which stays as it is.
+    Raises Invalid on ``name`` or for a right that is none, Conflict for the administrator's role, which stays as it is,
+    NotInPackage for other rights on fields where the package has none: those that are there go on to hold.
     """
     if role.is_shipped and role.key == "admin":
         raise Conflict("管理员角色不能修改，请复制一份再改。")
@@ -148,6 +149,8 @@ def write(
     if db.session.scalar(twins):
         raise Invalid(f"已经有一个角色叫「{name}」。", field="name")
     rights, fields = _checked_rights(rights), _checked_fields(fields)
+    if fields != role.fields:
+        insist_on_field_rights(role.tenant_id)
     said = described_changes(role, rights, fields)
     if name != role.name:
         said = {"name": [role.name, name], **said}
@@ -161,6 +164,13 @@ def write(
         actor.audited(
             "role_widened", "role", role.id, label=name, changes={key: said[key] for key in wider if key in said}
         )
+
+
+def insist_on_field_rights(tenant_id: str) -> None:
+    """Raises NotInPackage where rights on single fields are not part of what the tenant bought."""
+    tenant = tenants.by_id(tenant_id)
+    if tenant is not None:
+        packages.insist(tenant, "field_rights")
 
 
 def remove(role: Role, actor: Actor) -> None:
@@ -177,6 +187,8 @@ def remove(role: Role, actor: Actor) -> None:
 def preview(role: Role, rights: Mapping[str, Any], fields: Mapping[str, Any]) -> list[Effect]:
     """「谁会受影响」: for each active holder of the role what he may do more, less or otherwise; nothing is kept of it."""
     rights, fields = _checked_rights(rights), _checked_fields(fields)
+    if fields != role.fields:
+        insist_on_field_rights(role.tenant_id)
     people = holders(role.id)
     before = [policy.reckon(user) for user in people]
     was = role.rights, role.fields

@@ -22,6 +22,7 @@ class Tenant:
     starts_on: date
     expires_on: date  # the last day, valid to its end in Asia/Shanghai
     max_storage: int | None = None  # bytes of files; None: no limit
+    features: frozenset[str] | None = None  # keys of packages.FEATURES; None: all of them
 
 
 class TenantBook(Protocol):

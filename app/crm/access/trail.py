@@ -23,13 +23,14 @@ ACTIONS = {
     "create": "新建", "change": "修改", "delete": "删除", "restore": "恢复", "transfer": "转移", "merge": "合并", "undo": "撤销",
     "import": "导入", "export": "导出", "unmask": "看完整号码", "claim": "领取", "release": "放回公海", "assign": "分配", "convert": "转化",
     "form_created": "建表单", "form_changed": "改表单", "form_deleted": "删表单", "channel_created": "接入渠道", "channel_changed": "改渠道",
-    "channel_deleted": "断开渠道", "key_created": "建 API 密钥", "key_revoked": "停用 API 密钥",
+    "channel_deleted": "断开渠道", "visits_stopped": "停止记录浏览", "key_created": "建 API 密钥", "key_revoked": "停用 API 密钥",
     "close": "关闭", "reopen": "重新打开", "share": "共享", "bulk": "批量修改",
 }  # fmt: skip
 ENTITIES = {
     "user": "用户", "role": "角色", "department": "部门", "sharing_rule": "共享规则", "lead": "线索", "customer": "客户", "contact": "联系人",
     "communication": "沟通", "task": "任务", "plan": "跟进计划", "operation": "操作", "audit": "审计", "pool": "公海", "import": "导入",
     "lead_form": "表单", "channel": "渠道", "api_key": "API 密钥",
+    "arrival": "收集到的线索", "calendar": "工作日历", "assign_rule": "分配规则",
 }  # fmt: skip
 KINDS = {"user": "用户", "api": "API", "job": "后台任务", "system": "系统"}
 LONGEST = timedelta(days=400)

@@ -77,7 +77,7 @@ def test_the_package_holds_so_many_and_says_so(make_company, browser):
     answer = browser(ours).post("/crm/settings/users/new", data=sent)
 
     assert answer.status_code == 422
-    assert "专业版最多 7 个用户，已经用满。停用一个用户，或者升级套餐。" in answer.text
+    assert "企业版最多 7 个用户，已经用满。停用一个用户，或者升级套餐。" in answer.text
 
 
 def test_who_is_let_go_is_out_at_once_and_leaves_a_place_and_may_come_back(make_company, browser, record):

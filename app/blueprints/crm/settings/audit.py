@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from app.blueprints.crm import area, me
 from app.blueprints.crm.records import timeline
-from app.blueprints.crm.rights import manages
+from app.blueprints.crm.rights import manages, needs
 from app.blueprints.crm.settings import sharing
 from app.blueprints.crm.settings.roles import things, words
 from app.core import clock, seals
@@ -62,6 +62,7 @@ class Row:
 
 @area.get("/settings/audit")
 @manages
+@needs("audit")
 def audit_list() -> ResponseReturnValue:
     wanted = _wanted()
     before = request.args.get("before", "")
@@ -84,6 +85,7 @@ def audit_list() -> ResponseReturnValue:
 
 @area.post("/settings/audit/export")
 @manages
+@needs("audit")
 def audit_export() -> ResponseReturnValue:
     """The wanted rows as CSV, which stands in the audit itself."""
     events = trail.page(_wanted(), limit=MOST_IN_FILE)
@@ -100,6 +102,7 @@ def audit_export() -> ResponseReturnValue:
 
 @area.post("/settings/audit/verify")
 @manages
+@needs("audit")
 def audit_verify() -> ResponseReturnValue:
     """Whether the trail is as it was written."""
     faults = seals.verify(me().tenant_id)
@@ -111,6 +114,7 @@ def audit_verify() -> ResponseReturnValue:
 
 @area.post("/settings/audit/<event_id>/restore/<key>")
 @manages
+@needs("audit")
 def audit_restore(event_id: str, key: str) -> ResponseReturnValue:
     """「恢复这个值」: write what a field held before this change, as a change of today."""
     event = db.session.scalars(select(AuditEvent).where(AuditEvent.id == event_id)).first()
@@ -131,6 +135,7 @@ def audit_restore(event_id: str, key: str) -> ResponseReturnValue:
 
 @area.get("/settings/audit/rights")
 @manages
+@needs("audit")
 def audit_rights() -> ResponseReturnValue:
     """Who got what right when and by whom, and which rights nobody used for ninety days."""
     actions = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.blueprints.crm import area, me
 from app.blueprints.crm.rights import manages
 from app.core.errors import Refused
-from app.crm.access import departments, policy, roles
+from app.crm.access import departments, packages, policy, roles
 from app.crm.access.models import Role
 from app.crm.records import custom, types
 from app.web.pages import done, page
@@ -52,7 +52,7 @@ def role_edit(role_id: str) -> ResponseReturnValue:
     if request.method == "POST":
         try:
             roles.write(
-                role, request.form.get("name", ""), request.form.get("description", ""), _rights(), _fields(), me()
+                role, request.form.get("name", ""), request.form.get("description", ""), _rights(), _fields(role), me()
             )
             return done(url_for("crm.role_list"), f"「{role.name}」已保存，从下一次操作起生效")
         except Refused as error:
@@ -66,7 +66,7 @@ def role_preview(role_id: str) -> ResponseReturnValue:
     """「谁会受影响」, before anything is saved."""
     role = roles.get(role_id)
     try:
-        effects = roles.preview(role, _rights(), _fields())
+        effects = roles.preview(role, _rights(), _fields(role))
     except Refused as error:
         return _page(role, refusal=error.message, status=422)
     said = [(one.name, [_in_words(change) for change in one.changes]) for one in effects]
@@ -93,7 +93,7 @@ def role_delete(role_id: str) -> ResponseReturnValue:
 
 def _page(role: Role, *, refusal: str | None = None, effects: Any = None, status: int = 200) -> ResponseReturnValue:
     sent = request.method == "POST"
-    rights, fields = (_rights(), _fields()) if sent else (role.rights, role.fields)
+    rights, fields = (_rights(), _fields(role)) if sent else (role.rights, role.fields)
     chosen = request.form.getlist("departments") if sent else _chosen(role.rights)
     return page(
         "crm/settings/role.html",
@@ -110,6 +110,8 @@ def _page(role: Role, *, refusal: str | None = None, effects: Any = None, status
         chosen=chosen,
         tree=departments.tree(),
         field_rights=policy.FIELD_RIGHT_NAMES,
+        has_field_rights=_has_field_rights(),
+        feature=packages.FEATURES["field_rights"],
         objects=[(described, list(custom.fields(described, me()).values())) for described in types.each()],
         holders=roles.holders(role.id),
         effects=effects,
@@ -130,8 +132,17 @@ def _rights() -> dict[str, Any]:
     return rights
 
 
-def _fields() -> dict[str, Any]:
-    """f.<object>.<field> = right, and s.<object>.<field> where the narrowest role wins."""
+def _has_field_rights() -> bool:
+    return packages.holds(g.tenant, "field_rights")
+
+
+def _fields(role: Role) -> dict[str, Any]:
+    """f.<object>.<field> = right, and s.<object>.<field> where the narrowest role wins.
+
+    A package without rights on fields has no such part in its form; what stands in the role stays then.
+    """
+    if not _has_field_rights() and not any(name.startswith("f.") for name in request.form):
+        return role.fields
     fields: dict[str, Any] = {}
     for name, right in request.form.items():
         mark, _, rest = name.partition(".")
