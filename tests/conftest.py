@@ -93,6 +93,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, worker_name: str) -> Iterator[
     with app.app_context():
         db.drop_all()
         db.create_all()
+        _prepare_to_empty()
     yield app
     with app.app_context():
         db.session.remove()
@@ -139,17 +140,35 @@ def clean_database(request: pytest.FixtureRequest) -> Iterator[None]:
         db.session.remove()
 
 
+def _tables() -> list[str]:
+    """The names of all tables, children before parents."""
+    return [table.name for table in reversed(db.metadata.sorted_tables)]
+
+
+def _prepare_to_empty() -> None:
+    """PostgreSQL plans the deletions of a function once a connection; planning them for each test takes ten times as long."""
+    if db.engine.dialect.name == "postgresql":
+        deletions = "; ".join(f'DELETE FROM "{name}"' for name in _tables())
+        body = f"LANGUAGE plpgsql AS $$ BEGIN {deletions}; END $$"
+        with db.engine.begin() as connection:
+            connection.execute(text(f"CREATE OR REPLACE FUNCTION empty_all_tables() RETURNS void {body}"))
+
+
 def _empty_tables() -> None:
-    """Children before parents; PostgreSQL in one round trip, where TRUNCATE would take a tenth of a second a test."""
+    """No table holds a row any more; the databases without such a function are asked first which ones do."""
+    names = _tables()
     with db.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            deletions = "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(db.metadata.sorted_tables))
-            connection.execute(text(f"DO $$ BEGIN {deletions}; END $$"))
+            connection.execute(text("SELECT empty_all_tables()"))
             return
+        quoted = connection.dialect.identifier_preparer.quote
+        probes = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {quoted(name)})" for name in names)
+        filled = set(connection.scalars(text(" UNION ALL ".join(probes))))
         if connection.dialect.name != "sqlite":  # InnoDB looks at a self-reference row by row
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
-        for table in reversed(db.metadata.sorted_tables):
-            connection.execute(table.delete())
+        for name in names:
+            if name in filled:
+                connection.execute(text(f"DELETE FROM {quoted(name)}"))
         if connection.dialect.name != "sqlite":
             connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
 
