@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.blueprints.crm import area, me
 from app.blueprints.crm.rights import manages, right
+from app.core import clock
 from app.core.db import db, uuid7
 from app.core.errors import Forbidden, Invalid
 from app.crm.capture import forms, sending
@@ -64,7 +65,9 @@ def lead_form_share(form_id: str) -> ResponseReturnValue:
     """Its address, the code of its frame, its QR code."""
     form = forms.get(form_id)
     told = forms.figures().get(form.id) or forms.Figures()
-    return page("crm/capture/share.html", form=form, address=_address(form), snippet=_snippet(form), figures=told)
+    return page(
+        "crm/capture/share.html", form=form, address=_address(form), snippet=_snippet(form), visits=_visits_snippet(form), figures=told
+    )  # fmt: skip
 
 
 @area.get("/settings/forms/<form_id>/poster")
@@ -81,6 +84,16 @@ def lead_form_archive(form_id: str) -> ResponseReturnValue:
     form = forms.get(form_id)
     forms.archive(form, me())
     return done(url_for("crm.lead_forms_list"), f"表单「{form.name}」已删除，收到的线索都还在")
+
+
+@area.get("/checkin")
+@right("create", "lead", record="")
+def checkin_desks() -> ResponseReturnValue:
+    """Which event's desk: the check-in forms that are open, the nearest day first."""
+    desks = [form for form in forms.each() if form.mode == "checkin" and form.is_active]
+    today = clock.today()
+    desks.sort(key=lambda form: (abs((form.day or today) - today), form.id))
+    return page("crm/capture/desks.html", desks=desks, today=today)
 
 
 @area.route("/checkin/<form_id>", methods=["GET", "POST"])
@@ -223,3 +236,9 @@ def _snippet(form: LeadForm) -> str:
         f'<iframe src="{_address(form)}?embed=1" title="{title}" width="100%" height="640" '
         f'style="border:0" loading="lazy"></iframe>\n<script src="{public}/f/embed.js" async></script>'
     )
+
+
+def _visits_snippet(form: LeadForm) -> str:
+    """What goes on every page of the site, so that whoever fills in the form brings along which pages he saw."""
+    public = current_app.extensions["settings"].public_url
+    return f'<script src="{public}/f/visits.js" data-form="{form.token}" data-price="/price,/pricing" defer></script>'

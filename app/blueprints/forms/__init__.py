@@ -9,4 +9,4 @@ from app.web.area import Area
 
 area = Area("forms", __name__, url_prefix="/f")
 
-from app.blueprints.forms import public, scripts  # noqa: E402, F401
+from app.blueprints.forms import public, scripts, visits  # noqa: E402, F401

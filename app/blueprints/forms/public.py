@@ -28,8 +28,8 @@ _NOT_LOOKED = ("prefetch", "prerender")
 @area.get("/<token>")
 def form(token: str) -> ResponseReturnValue:
     begin_writing()
-    wanted = _wanted(token)
-    if not _is_open(wanted):
+    wanted = form_behind(token)
+    if not is_open(wanted):
         return _closed(wanted)
     if request.method == "GET" and request.headers.get("Sec-Purpose", "").partition(";")[0] not in _NOT_LOOKED:
         forms.seen(wanted)
@@ -41,8 +41,8 @@ def form_sent(token: str) -> ResponseReturnValue:
     """Taken in once, however often it is sent; without a ticket it comes from the vendor's own site and is shown first."""
     if (request.content_length or 0) > _LARGEST:
         raise RequestEntityTooLarge
-    wanted = _wanted(token)
-    if not _is_open(wanted):
+    wanted = form_behind(token)
+    if not is_open(wanted):
         return _closed(wanted)
     filled = lead_forms.form_of(forms.asked(wanted), formdata=request.form)
     try:
@@ -58,21 +58,22 @@ def form_sent(token: str) -> ResponseReturnValue:
 
 @area.get("/<token>/done")
 def form_done(token: str) -> ResponseReturnValue:
-    wanted = _wanted(token)
+    wanted = form_behind(token)
     _frame(wanted)
     return page("forms/done.html", form=wanted, who=_who(wanted, request.args.get("who", "")), **_common(wanted))
 
 
-def _wanted(token: str) -> LeadForm:
+def form_behind(token: str) -> LeadForm:
     """The form of an address, in the scope of its tenant from here on. Raises NotFound."""
     found = site.find() if token == site.WORD else doors.find(token, "form")
     tenancy.enter(tenancy.tenant(found.tenant_id))
     return forms.get(found.subject_id)
 
 
-def _is_open(wanted: LeadForm) -> bool:
-    tenant = tenants.by_id(wanted.tenant_id)
-    return wanted.is_active and tenant is not None and terms.term(tenant, clock.now()).allows_writing
+def is_open(form: LeadForm) -> bool:
+    """Whether it takes anything in: it is switched on, and its tenant's subscription is not over."""
+    tenant = tenants.by_id(form.tenant_id)
+    return form.is_active and tenant is not None and terms.term(tenant, clock.now()).allows_writing
 
 
 def _closed(wanted: LeadForm) -> Response:
@@ -112,6 +113,7 @@ def _page(wanted: LeadForm, filled: lead_forms.PublicForm, faulty: Faulty | None
 def _common(wanted: LeadForm) -> dict[str, Any]:
     return {
         "embed": bool(_embed()),
+        "asks_visits": not _embed() and (request.view_args or {})["token"] == site.WORD,
         "action": url_for("forms.form_sent", token=(request.view_args or {})["token"], embed=_embed()),
     }
 
@@ -133,7 +135,8 @@ def _sent() -> Sent:
     return Sent(
         ticket=sent.get("ticket", "")[:400], trap=sent.get("website", ""), agreed=sent.get("consent") == "1",
         network=client_network(), address=client_address(), puzzle_token=sent.get("puzzle_token", "")[:400],
-        puzzle=sent.get("puzzle", "")[:20],
+        puzzle=sent.get("puzzle", "")[:20], visitor=sent.get("visitor", "")[:64], visited=sent.get("visited", "")[:8192],
+        agent=request.user_agent.string,
     )  # fmt: skip
 
 

@@ -19,13 +19,28 @@ AROUND = """(function () {
   });
 })();
 """
-# In the frame: say how high the page is, whenever that changes. It is no secret, so anybody may hear it.
+# In the frame: say how high the page is, whenever that changes; it is no secret, so anybody may hear it. Whoever fills the
+# form in and let the page around it note his visits brings them along: the page tells when somebody begins to write.
 INSIDE = """(function () {
   'use strict';
   if (window.parent === window) return;
   function say() { window.parent.postMessage({ yunkeFormHeight: document.body.scrollHeight + 2 }, '*'); }
   new ResizeObserver(say).observe(document.body);
   say();
+  window.addEventListener('message', function (event) {
+    var form = document.querySelector('form');
+    if (event.source !== window.parent || !form || !event.data || !event.data.yunkeVisitor) return;
+    ['visitor', 'visited'].forEach(function (name) {
+      var field = form.querySelector('input[name="' + name + '"]') || document.createElement('input');
+      field.type = 'hidden';
+      field.name = name;
+      field.value = String(event.data.yunkeVisitor[name] || '');
+      form.appendChild(field);
+    });
+  });
+  document.addEventListener('focusin', function () {
+    window.parent.postMessage({ yunkeFormWants: 'visitor' }, '*');
+  });
 })();
 """
 

@@ -1,8 +1,8 @@
 """Public pages are made once for all visitors, and again when what they show has changed.
 
-A page depends on its address, the theme and the catalogue; those together are its key, so nothing has to be
-forgotten by hand. It is compressed once as well, which is safe because no secret stands in it. The browser keeps it
-too, and asks by its ETag whether it still holds.
+A page depends on its address, the theme, the catalogue, and whether visits are asked for; those together are its key, so
+nothing has to be forgotten by hand. It is compressed once as well, which is safe because no secret stands in it. The
+browser keeps it too, and asks by its ETag whether it still holds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from threading import Lock
 
 from flask import Response, current_app, make_response, request
 
+from app.crm.capture import site as capture_site
 from app.web.security import theme
 from app.web.static_files import Compressed
 
@@ -27,7 +28,7 @@ _lock = Lock()
 
 def kept_page(shows: Hashable, render: Callable[[], str]) -> Response:
     """The page of this address that shows ``shows``, rendered by ``render`` if it is not at hand."""
-    key = (request.path, theme(), shows)
+    key = (request.path, theme(), shows, capture_site.is_open())
     page = None if current_app.debug else _pages.get(key)
     if page is None:
         page = Compressed(_INDENT.sub("\n", render()).encode())

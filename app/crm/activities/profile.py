@@ -25,6 +25,7 @@ from app.crm.records.types import RecordType
 
 LEAST = 3  # so many facts make a preference
 _MOST = 200  # the newest rows that are looked at
+_LATELY = 20  # the newest things he did, shown one by one
 _SPANS = ((6, 11, "上午"), (11, 13, "中午"), (13, 18, "下午"), (18, 23, "晚上"))
 _BANDS = (
     (0, 10_000, "1 万元以下"),
@@ -55,21 +56,33 @@ class Behaviour:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """One thing he did, in words: 看价格「价格方案」."""
+
+    label: str
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     basics: list[tuple[str, str]]
     behaviour: list[Behaviour]
     preferences: list[Preference]
+    lately: list[Visit]
 
 
 def of(described: RecordType, record: Any, actor: Actor) -> Profile:
-    """The profile of a lead, customer or contact that the actor was found to see; five queries at most."""
+    """The profile of a lead, customer or contact that the actor was found to see; six queries at most."""
     leads = _leads(described, record)
     said = _communications(described, record)
-    done = _events([record.id, *(row[0] for row in leads)])
+    subjects = [record.id, *(row[0] for row in leads)]
+    done = _events(subjects)
     return Profile(
         _basics(described, record, actor),
         _behaviour(said, done),
         [_product(record, leads), _price(described, record, leads, actor), _channel(said), _time(said)],
+        _lately(subjects) if done else [],
     )
 
 
@@ -107,6 +120,15 @@ def _events(record_ids: Sequence[str]) -> dict[str, tuple[int, datetime]]:
         .group_by(BehaviourEvent.type)
     )
     return {row[0]: (row[1], row[2]) for row in db.session.execute(statement)}
+
+
+def _lately(record_ids: Sequence[str]) -> list[Visit]:
+    """The newest things he did, the newest first: what the numbers of his behaviour count."""
+    statement = select(BehaviourEvent.type, BehaviourEvent.data, BehaviourEvent.object_id, BehaviourEvent.at).where(
+        BehaviourEvent.record_id.in_(record_ids), BehaviourEvent.is_bot.is_(False)
+    )
+    rows = db.session.execute(statement.order_by(BehaviourEvent.at.desc(), BehaviourEvent.id.desc()).limit(_LATELY))
+    return [Visit(TYPES.get(row[0], row[0]), str(row[1].get("name") or row[2]), row[3]) for row in rows]
 
 
 # ── basics ──

@@ -29,7 +29,17 @@ def token() -> str:
 
 def open_(key: str, kind: str, tenant_id: str, subject_id: str) -> None:
     """Let ``key`` lead to something of a tenant from now on."""
-    db.session.add(Door(key_hash=crypto.token_hash(key), kind=kind, tenant=tenant_id, subject_id=subject_id))
+    db.session.add(Door(key_hash=hash_of(key), kind=kind, tenant=tenant_id, subject_id=subject_id))
+
+
+def hash_of(key: str) -> str:
+    """By what a key is looked up; the key itself is not kept."""
+    return crypto.token_hash(key)
+
+
+def close_key(key: str) -> None:
+    """This one key leads nowhere any more."""
+    db.session.execute(delete(Door).where(Door.key_hash == hash_of(key)))
 
 
 def close(subject_id: str) -> None:
@@ -40,7 +50,7 @@ def close(subject_id: str) -> None:
 def find(key: str, *kinds: str) -> Found:
     """Raises NotFound for a key that leads nowhere, or to something of another kind."""
     found = db.session.execute(
-        select(Door.tenant, Door.kind, Door.subject_id).where(Door.key_hash == crypto.token_hash(key))
+        select(Door.tenant, Door.kind, Door.subject_id).where(Door.key_hash == hash_of(key))
     ).first()
     if found is None or found.kind not in kinds:
         raise NotFound("没有找到这个地址。请核对链接是否完整。")

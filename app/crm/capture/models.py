@@ -18,7 +18,8 @@ from app.crm.records import reach
 class Door(db.Model, Identified):  # type: ignore[name-defined]
     """An address or a key that somebody outside shows us, by its hash: whose it is is found before any scope is entered.
 
-    ``kind``: form, wechat, weibo, api. ``subject_id`` is the form, the channel or the key.
+    ``kind``: form, wechat, weibo, api, visitor. ``subject_id`` is the form, the channel, the key, or the arrival by which a
+    visitor of a site said who he is.
     """
 
     __tablename__ = "capture_doors"

@@ -15,7 +15,7 @@ from typing import Any
 from app.core import clock, crypto
 from app.core.errors import Invalid, NotFound, TooMany
 from app.crm.access.actor import Actor
-from app.crm.capture import forms, take
+from app.crm.capture import forms, take, visits
 from app.crm.capture.models import LeadForm
 from app.crm.capture.take import Consent, Taken, Way
 from app.customers import captcha, quota
@@ -30,7 +30,10 @@ _URL_SAFE, _FROM_URL = str.maketrans("+/", "-_"), str.maketrans("-_", "+/")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came with the form beside its fields. ``trap`` is a field that no person sees."""
+    """What came with the form beside its fields. ``trap`` is a field that no person sees.
+
+    ``visitor`` is the key of a browser whose user agreed to tell which pages he saw, ``visited`` those pages (visits.py).
+    """
 
     ticket: str = ""
     trap: str = ""
@@ -39,6 +42,13 @@ class Sent:
     address: str = ""
     puzzle_token: str = ""
     puzzle: str = ""
+    visitor: str = ""
+    visited: str = ""
+    agent: str = ""
+
+    @property
+    def tells_visits(self) -> bool:
+        return visits.is_key(self.visitor)
 
 
 class Faulty(Exception):
@@ -74,7 +84,11 @@ def send(form: LeadForm, raw: Mapping[str, Any], sent: Sent) -> Taken | None:
         raise Faulty({}, "提交得太快了，请核对一下，再点一次提交")
     _insist_on_person(form, sent)
     quota.take(_key(form, sent.network), _MOST[form.mode], _WINDOW)
-    return _take_in(form, values, number, Consent(form.consent, form.consent_version, sent.address))
+    words = f"{form.consent}\n{visits.CONSENT}" if sent.tells_visits else form.consent
+    taken = _take_in(form, values, number, Consent(words, form.consent_version, sent.address))
+    if sent.tells_visits:
+        visits.introduce(form.tenant_id, sent.visitor, taken.arrival_id, visits.earlier(sent.visited), sent.agent)
+    return taken
 
 
 def by_hand(form: LeadForm, raw: Mapping[str, Any], key: str, actor: Actor) -> Taken:

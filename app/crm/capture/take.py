@@ -57,6 +57,7 @@ class Taken:
     outcome: str
     object: str
     record_id: str
+    arrival_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def take_in(
     system = actors.system(tenant_id, f"{_WAYS.get(way.type, '收集')}「{way.name[:60]}」")
     arrival, is_new = _arrive(tenant_id, way, values, digest(unique), consent or Consent())
     if not is_new:
-        return Taken("again", arrival.object, arrival.record_id)
+        return Taken("again", arrival.object, arrival.record_id, arrival.id)
     moment = sourced_at or clock.now()
     parsed = {key: custom.fields(LEAD, system)[key].parse(raw) for key, raw in values.items()}
     found = _known(way, parsed, tenant_id)
@@ -100,7 +101,7 @@ def take_in(
     described, record = found
     arrival.object, arrival.record_id, arrival.outcome = described.key, record.id, outcome
     _tell(described, record, way, parsed, outcome, moment, digest(unique), actor or system)
-    return Taken(outcome, described.key, record.id)
+    return Taken(outcome, described.key, record.id, arrival.id)
 
 
 def digest(unique: str) -> str:
@@ -108,8 +109,11 @@ def digest(unique: str) -> str:
     return hashlib.sha256(unique.encode("utf-8", "replace")).hexdigest()
 
 
-def present(thing: str, record_id: str) -> tuple[RecordType, Any] | None:
-    """The record that somebody's id leads to today: through a merge, and from a converted lead to its customer."""
+def present(thing: str, record_id: str, *, only_open: bool = True) -> tuple[RecordType, Any] | None:
+    """The record that somebody's id leads to today: through a merge, and from a converted lead to its customer.
+
+    None for one that is gone, and unless ``only_open`` is False for a closed lead.
+    """
     described = types.find(thing)
     for _ in range(10):
         if described is None:
@@ -121,7 +125,7 @@ def present(thing: str, record_id: str) -> tuple[RecordType, Any] | None:
             record_id = record.merged_into_id
         elif isinstance(record, Lead) and record.status == "converted" and record.customer_id:
             described, record_id = CUSTOMER, record.customer_id
-        elif record.is_deleted or (isinstance(record, Lead) and not record.is_open):
+        elif record.is_deleted or (only_open and isinstance(record, Lead) and not record.is_open):
             return None
         else:
             return described, record
