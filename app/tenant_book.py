@@ -6,6 +6,8 @@ session holds no customer's rows, and the one row read here is the tenant's own.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, select
 
 from app.core.db import db
@@ -29,7 +31,7 @@ class PurchasedTenants:
 
 
 def _one(condition: ColumnElement[bool]) -> tenants.Tenant | None:
-    row = db.session.connection().execute(select(*_COLUMNS).where(condition)).first()
+    row: Any = db.session.connection().execute(select(*_COLUMNS).where(condition)).first()
     if row is None:
         return None
     *told, storage_gb, package_code = row
