@@ -34,9 +34,8 @@ def _one(condition: ColumnElement[bool]) -> tenants.Tenant | None:
     row: Any = db.session.connection().execute(select(*_COLUMNS).where(condition)).first()
     if row is None:
         return None
-    *told, storage_gb, package_code = row
     return tenants.Tenant(
-        *told,
-        max_storage=None if storage_gb is None else storage_gb * GIGABYTE,
-        features=packages.features_of(package_code),
-    )
+        row.id, row.code, row.name, row.package_name, row.max_users, row.status, row.starts_on, row.expires_on,
+        max_storage=None if row.storage_gb is None else row.storage_gb * GIGABYTE,
+        features=packages.features_of(row.package_code),
+    )  # fmt: skip
