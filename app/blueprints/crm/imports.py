@@ -38,6 +38,12 @@ _TYPES = {
 }
 
 
+@area.app_template_global()
+def takes_files(described: RecordType) -> bool:
+    """Whether a list offers to bring in a file: not of tasks and communications, which have no import."""
+    return mapping.takes_files(described)
+
+
 @area.get("/<things:things>/import", endpoint="import_new")
 @right("import", record="")
 def import_new(things: RecordType) -> ResponseReturnValue:

@@ -47,6 +47,8 @@ COMMANDS = (
     Command("导入客户", "/crm/customers/import", "upload", "customer", "import"),
     Command("我的任务", "/crm/agenda", "list-checks", "task", "read", "g t"),
     Command("转化漏斗", "/crm/leads/funnel", "chart-no-axes-column", "lead", "read"),
+    Command("活动签到", "/crm/checkin", "map-pin", "lead", "create"),
+    Command("沟通记录", "/crm/communications", "message-circle", "communication", "read"),
     Command("线索回收站", "/crm/leads/bin", "archive", "lead", "read"),
     Command("撤销最近的操作", "/crm/operations", "undo-2"),
     Command("用户管理", "/crm/settings/users", "users", MANAGE, "edit"),
@@ -54,13 +56,19 @@ COMMANDS = (
     Command("提醒方式", "/crm/settings/reminders", "alarm-clock"),
     Command("键盘快捷键", "/crm/shortcuts", "info", keys="?"),
 )
-GO = {"/crm/": "g h", "/crm/leads": "g l", "/crm/customers": "g c"}
+GO = {
+    "/crm/": "g h", "/crm/leads": "g l", "/crm/customers": "g c", "/crm/pools": "g p", "/crm/notices": "g n", "/crm/settings": "g s",
+}  # fmt: skip
 SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("随处", (
         ("Ctrl K", "搜索记录、操作和页面"), ("/", "搜索这一页"), ("g h", "去工作台"), ("g l", "去线索"), ("g c", "去客户"),
-        ("g t", "去任务"), ("c", "新建这一页上的对象"), ("?", "看快捷键"),
+        ("g t", "去待办"), ("g p", "去公海"), ("g n", "去通知"), ("g s", "去设置"), ("c", "新建这一页上的对象"), ("?", "看快捷键"),
     )),
-    ("列表", (("j", "下一行"), ("k", "上一行"), ("x", "选中这一行"), ("Enter", "打开这一行"), ("e", "在行里修改"))),
+    ("列表", (("j", "下一行"), ("k", "上一行"), ("x", "选中这一行"), ("Enter", "打开这一行"), ("e", "在行里修改"), ("Esc", "取消选择"))),
+    ("看板", (
+        ("j", "下一张卡片"), ("k", "上一张卡片"), ("← →", "旁边一列"), ("x", "拿起卡片，再用 ← → 选列"), ("Enter", "打开卡片，或放下拿起的"),
+        ("Esc", "放回原处"),
+    )),
     ("记录", (
         ("f", "记录跟进"), ("Alt 1–4", "选下次跟进的日子"), ("Ctrl Enter", "保存跟进"), ("e", "编辑资料"), ("j", "下一条"), ("k", "上一条"),
     )),

@@ -14,16 +14,10 @@ function stored(key) {
   try { return sessionStorage.getItem(key) || ''; } catch { return ''; }
 }
 
-function grow(area) {
-  area.style.height = 'auto';
-  area.style.height = `${Math.min(area.scrollHeight, 320)}px`;
-}
-
 function bringBack() {
   for (const one of document.querySelectorAll('[data-composer]')) {
     const area = one.elements.content;
     if (!area.value) area.value = stored(keyOf(one));
-    if (area.value) grow(area);
   }
 }
 
@@ -31,7 +25,6 @@ document.addEventListener('input', (event) => {
   const one = form(event.target);
   if (!one || event.target.name !== 'content') return;
   store(keyOf(one), event.target.value);
-  grow(event.target);
 });
 
 document.addEventListener('change', ({ target }) => {

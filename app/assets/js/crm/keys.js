@@ -1,8 +1,9 @@
 // Single keys, for whoever left them on (body[data-keys], WCAG 2.1.4): never while one types, composes, or a dialog is open.
+import { pick, walk } from './board.js';
 import { openPalette, openShortcuts } from './palette.js';
 
 const $ = (selector, within = document) => within.querySelector(selector);
-const PLACES = { h: '/crm/', l: '/crm/leads', c: '/crm/customers', t: '/crm/agenda', n: '/crm/notices', s: '/crm/settings' };
+const PLACES = { h: '/crm/', l: '/crm/leads', c: '/crm/customers', t: '/crm/agenda', p: '/crm/pools', n: '/crm/notices', s: '/crm/settings' };
 const GRACE = 1500; // ms between g and the place
 let waiting = 0;
 
@@ -21,6 +22,7 @@ const rowHere = () => document.activeElement?.closest?.('.rows tbody tr');
 
 function move(by) {
   const all = rows();
+  if (!all.length && $('[data-board]')) return walk(by);
   if (!all.length) return press(`[data-neighbours] a[aria-label="${by > 0 ? '下' : '上'}一条"]`);
   const at = all.indexOf(rowHere());
   const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
@@ -36,6 +38,7 @@ function press(selector) {
 }
 
 function select() {
+  if ($('[data-board]')) return pick();
   const box = rowHere() && $('[name=ids]', rowHere());
   box?.click();
   return Boolean(box);

@@ -114,8 +114,8 @@ export function openShortcuts() {
 }
 
 /* The record on this page stands among those that one opened last; kept with the account, not in this browser. */
-const record = /^\/crm\/(?!imports\/)[a-z_-]+\/[0-9a-f]{8}-[0-9a-f-]{27}$/.exec(location.pathname);
+const record = $('#record_head');
 if (record && palette) {
   const token = JSON.parse(document.body.getAttribute('hx-headers') || '{}');
-  fetch(`${record[0]}/visited`, { method: 'POST', keepalive: true, headers: { ...token, 'HX-Request': 'true' } }).catch(() => {});
+  fetch(`${record.getAttribute('hx-get')}/visited`, { method: 'POST', keepalive: true, headers: { ...token, 'HX-Request': 'true' } }).catch(() => {});
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,12 +12,13 @@ from app.core.db import db
 from app.core.errors import NotFound
 from app.crm.access import policy as policies
 from app.crm.access import sight
+from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser, Department, UserRole
 from app.crm.access.policy import Policy
 from app.crm.leads.assignment.models import AssignLog
 from app.crm.leads.models import Lead
 from app.crm.leads.pools.models import Pool, PoolEvent, PoolMember
-from app.crm.records import reach
+from app.crm.records import names, reach
 from app.crm.records.reach import Way
 from app.crm.records.types import RecordType
 
@@ -134,7 +135,14 @@ def changed(tenant_id: str) -> None:
     policies.changed(tenant_id)
 
 
+def _names(ids: Iterable[str], _actor: Actor) -> dict[str, str]:
+    """Whoever sees a lead may know in which pool it lies, also if he can not claim from there."""
+    found = db.session.execute(select(Pool.id, Pool.name).where(Pool.id.in_(sorted(ids))))
+    return dict(found.all())
+
+
 reach.add_way(_way)
+names.told_by("pool", _names)
 sight.shows(AssignLog, lambda policy: AssignLog.lead_id.in_(_readable(policy)))
 sight.shows(PoolEvent, lambda policy: PoolEvent.lead_id.in_(_readable(policy)))
 
