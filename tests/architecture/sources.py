@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from app.config import ROOT
@@ -53,8 +54,14 @@ def offences(rule: Rule, files: list[Path], *, but: tuple[str, ...] = ()) -> lis
     ]
 
 
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """Every node of a source, parsed once for all rules."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
 def _calls(source: str) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return (node for node in nodes(source) if isinstance(node, ast.Call))
 
 
 def _name(function: ast.expr) -> str:
@@ -65,10 +72,9 @@ def _name(function: ast.expr) -> str:
 
 def written_sql(source: str) -> list[str]:
     """SQL written by hand, which no scope reaches: ``text()`` of SQLAlchemy and ``exec_driver_sql``."""
-    tree = ast.parse(source)
     imported = {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in nodes(source)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy")
         for alias in node.names
         if alias.name == "text"
@@ -84,8 +90,7 @@ def written_sql(source: str) -> list[str]:
 
 def state_written(source: str) -> list[str]:
     """A state column written past its machine: by assignment, ``setattr`` or an UPDATE's values."""
-    tree = ast.parse(source)
-    found = [f"{target.lineno} assigns .{target.attr}" for target in _assigned(tree) if target.attr in STATE_COLUMNS]
+    found = [f"{target.lineno} assigns .{target.attr}" for target in _assigned(source) if target.attr in STATE_COLUMNS]
     for call in _calls(source):
         if _name(call.func) == "values":
             names = {keyword.arg for keyword in call.keywords} | {
@@ -101,9 +106,9 @@ def state_written(source: str) -> list[str]:
     return found
 
 
-def _assigned(tree: ast.AST) -> Iterator[ast.Attribute]:
+def _assigned(source: str) -> Iterator[ast.Attribute]:
     """Attributes of other things than ``self`` that some statement assigns to."""
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, ast.Assign):
             targets = node.targets
         elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
@@ -173,7 +178,7 @@ def http_seen(source: str) -> list[str]:
     innocent = {"Flask", "current_app"}
     return [
         f"{node.lineno} imports {alias.name} from flask"
-        for node in ast.walk(ast.parse(source))
+        for node in nodes(source)
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "flask"
         for alias in node.names
         if alias.name not in innocent

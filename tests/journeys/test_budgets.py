@@ -10,6 +10,8 @@ import requests
 from tests.journeys.product import Product
 from tests.journeys.visitor import weight
 
+pytestmark = pytest.mark.browser  # with the journeys, for which the product is running already
+
 KB = 1024
 # htmx 2.0.11 is heavier than the 14 KB of the table, which was written for an older one; the sums below still hold.
 ASSETS = {"app.css": 32, "htmx.js": 17, "app.js": 6, "home.js": 30}

@@ -103,12 +103,13 @@ def test_no_field_brings_a_form_down(app: Flask, insider: Browser, stage: Stage,
     insider.post("/checkout/saas", data={"package": "pro", "months": 12})
 
     found = []
-    for rule in routes(app, "POST"):
-        for headers in ({}, {"HX-Request": "true"}):
-            answer = insider.post(path_of(rule, stage.keys), data=dict.fromkeys(FIELDS, HOSTILE[kind]), headers=headers)
-            if answer.status_code >= 500:
-                found.append(f"{rule.rule}: {answer.status_code}")
-            assert HOSTILE["markup"].encode() not in answer.data, rule.rule
+    turn = list(HOSTILE).index(kind)  # every form gets as many from htmx as from a browser without it
+    for number, rule in enumerate(routes(app, "POST"), start=turn):
+        headers = {"HX-Request": "true"} if number % 2 else {}
+        answer = insider.post(path_of(rule, stage.keys), data=dict.fromkeys(FIELDS, HOSTILE[kind]), headers=headers)
+        if answer.status_code >= 500:
+            found.append(f"{rule.rule}: {answer.status_code}")
+        assert HOSTILE["markup"].encode() not in answer.data, rule.rule
 
     assert found == []
 
