@@ -24,9 +24,11 @@ from app.config import ROOT, Settings
 from app.core import crypto, events, logs, rls, seals, states, storage  # noqa: F401
 from app.core import db as core_db
 from app.core.db import db
-from app.crm.access import anomalies as _crm_anomalies  # noqa: F401
+from app.crm.access import cases as _crm_cases  # noqa: F401
 from app.crm.access import models as _crm_access
 from app.crm.access import notices as _crm_notices  # noqa: F401
+from app.crm.access import origins as _crm_origins  # noqa: F401
+from app.crm.access import page_views as _crm_page_views  # noqa: F401
 from app.crm.activities import behaviour as _crm_behaviour  # noqa: F401
 from app.crm.activities import plans as _crm_plans  # noqa: F401
 from app.crm.calendar import models as _crm_calendar  # noqa: F401

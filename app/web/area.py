@@ -98,10 +98,18 @@ def _insist_on_cloud(_endpoint: str | None, _values: dict[str, Any] | None) -> N
 
 
 def _path_here() -> str:
-    """Where to return after the log-in; for a fragment, the page it stands on."""
-    if request.method not in SAFE_METHODS or request.headers.get("HX-Request") == "true":
-        return ""
+    """Where to return after the log-in: for a fragment the page it stands on, for a form the page it was sent from."""
+    if request.headers.get("HX-Request") == "true":
+        return _own_path(request.headers.get("HX-Current-URL", ""))
+    if request.method not in SAFE_METHODS:
+        return _own_path(request.referrer or "")
     return request.full_path.rstrip("?")
+
+
+def _own_path(address: str) -> str:
+    """Path and query of an address of this very host, "" for any other."""
+    origin, _, path = address.partition(request.host_url)
+    return f"/{path}" if path and not origin else ""
 
 
 def safe_next(value: str | None, default: str) -> str:
@@ -129,6 +137,13 @@ def keep_now() -> None:
     """Commit what was written so far, whatever becomes of the rest of the request: a turn taken, a use noted."""
     db.session.commit()
     mark_reading(request.method in SAFE_METHODS)
+
+
+def after_reading(note: Callable[[], None]) -> None:
+    """Write something down once a GET is answered, in a transaction of its own: what was read is given back before."""
+    begin_writing()
+    note()
+    keep_now()
 
 
 def keep_changes() -> None:

@@ -16,12 +16,12 @@ from werkzeug.exceptions import HTTPException
 from app.core import audit, clock, tenancy
 from app.core.errors import Forbidden, Invalid, NotFound, Refused, TooMany
 from app.crm.access import actor as actors
-from app.crm.access import packages, sight, tenants, terms
+from app.crm.access import packages, page_views, sight, tenants, terms
 from app.crm.access.actor import Actor
 from app.crm.capture import doors, keys
 from app.crm.capture.models import ApiKey
 from app.customers import quota
-from app.web.area import SAFE_METHODS, Area, begin_writing, keep_now
+from app.web.area import SAFE_METHODS, Area, after_reading, begin_writing, keep_now
 from app.web.visitor import client_network
 
 area = Area("api", __name__, url_prefix="/api")
@@ -145,6 +145,14 @@ def _http(refused: HTTPException) -> Response:
     status = refused.code or 500
     allowed = {name: value for name, value in refused.get_headers() if name.lower() == "allow"}
     return error(status, _WORDS.get(status, "这个请求读不懂。"), **allowed)
+
+
+@area.after_request
+def _count_page(answer: Response) -> Response:
+    """A record that a program reads counts like a page that its user opens."""
+    if request.method == "GET" and "record_id" in (request.view_args or {}) and answer.status_code == 200:
+        after_reading(lambda: page_views.count(me().tenant_id, me().id or ""))
+    return answer
 
 
 @area.after_request

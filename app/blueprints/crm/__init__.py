@@ -10,13 +10,13 @@ from flask.typing import ResponseReturnValue
 
 from app.blueprints.crm import rights, simulation
 from app.core import audit, clock, tenancy
-from app.crm.access import actor, packages, sight, tenants, terms
+from app.crm.access import actor, packages, page_views, sight, tenants, terms
 from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
 from app.crm.access.packages import NotInPackage
 from app.web import errors, uploads
 from app.web.agreements import OPERATOR
-from app.web.area import SAFE_METHODS, Area
+from app.web.area import SAFE_METHODS, Area, after_reading
 from app.web.pages import page
 
 
@@ -70,6 +70,15 @@ area = Area(
 )
 
 area.url_value_preprocessor(uploads.make_room)
+_COUNTED = "crm.record"  # the page of one lead, customer or contact; see page_views.py
+
+
+@area.after_request
+def _count_page(response: Response) -> Response:
+    """A record that was opened counts, not one that somebody else's eyes are tried on."""
+    if request.endpoint == _COUNTED and request.method == "GET" and response.status_code == 200 and "viewer" not in g:
+        after_reading(lambda: page_views.count(me().tenant_id, me().id or ""))
+    return response
 
 
 @area.errorhandler(NotInPackage)

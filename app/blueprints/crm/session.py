@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from itertools import starmap
 from typing import Any
 
@@ -28,6 +29,7 @@ from app.web.pages import done, page
 from app.web.visitor import client_network
 
 WORKSPACE_COOKIE = "yk_workspace"
+DEVICE_COOKIE = "yk_device"
 _A_YEAR = 365 * 24 * 3600
 _MODES = (("saas", "SaaS 租户"), ("private", "私有部署"))
 
@@ -92,7 +94,7 @@ def enter() -> ResponseReturnValue:
 @open_to_all
 def enter_with_ticket() -> ResponseReturnValue:
     try:
-        user = _as_everyone(lambda: access.enter_with_ticket(request.form.get("ticket", "")))
+        user = _as_everyone(lambda: access.enter_with_ticket(request.form.get("ticket", ""), _device()))
     except Refused as error:
         return page("crm/enter.html", fragments=("enter_card",), ticket="", refusal=error.message, status=422)
     identity.log_in(user)
@@ -138,7 +140,7 @@ def stay_logged_in(user: CrmUser) -> None:
 def _come_in(form: LoginForm) -> ResponseReturnValue:
     user = _as_everyone(
         lambda: access.log_in(
-            form.code.data or "", form.username.data or "", form.password.data or "", client_network()
+            form.code.data or "", form.username.data or "", form.password.data or "", client_network(), _device()
         )
     )
     identity.log_in(user, remember=form.keep.data)
@@ -175,16 +177,23 @@ def _remembered() -> dict[str, str]:
 
 def _remember(answer: Response, tenant: tenants.Tenant | None) -> Response:
     if tenant is not None:
-        answer.set_cookie(
-            WORKSPACE_COOKIE,
-            _signer().dumps([tenant.code, tenant.name]),
-            max_age=_A_YEAR,
-            path="/crm",
-            httponly=True,
-            samesite="Lax",
-            secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
-        )
+        _keep(answer, WORKSPACE_COOKIE, str(_signer().dumps([tenant.code, tenant.name])))
+        _keep(answer, DEVICE_COOKIE, _device())
     return answer
+
+
+def _device() -> str:
+    """What this browser is known by at log-ins, from now on if it was not: it tells nothing else than that it was here."""
+    if "device" not in g:
+        g.device = request.cookies.get(DEVICE_COOKIE, "")[:64] or secrets.token_urlsafe(16)
+    return str(g.device)
+
+
+def _keep(answer: Response, name: str, value: str) -> None:
+    answer.set_cookie(
+        name, value, max_age=_A_YEAR, path="/crm", httponly=True, samesite="Lax",
+        secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
+    )  # fmt: skip
 
 
 def _signer() -> URLSafeSerializer:

@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from app.core import audit, clock, crypto, events
 from app.core.db import db
-from app.core.errors import Invalid, TooMany
-from app.crm.access import codes, passwords, tenants
+from app.core.errors import Forbidden, Invalid, TooMany
+from app.crm.access import codes, origins, passwords, tenants
 from app.crm.access.models import CrmUser, Role, UserRole
+from app.crm.access.origins import Coming
 from app.crm.access.tenants import Tenant
 from app.crm.access.users import normal_username
 from app.customers import quota, tickets
@@ -31,10 +32,15 @@ class WrongLogin(Invalid):
     keeps_changes = True
 
 
-def log_in(code: str, username: str, password: str, address: str) -> CrmUser:
-    """The user whose code, name and password these are; raises WrongLogin, or TooMany after too many guesses.
+class Held(Forbidden):
+    """The password is right; an anomaly keeps the user out until an administrator looked at it."""
 
-    Needs the scope of everyone. An answer takes the same time whether tenant and user exist or not.
+
+def log_in(code: str, username: str, password: str, address: str, device: str = "") -> CrmUser:
+    """The user whose code, name and password these are; ``device`` is the text of the browser's cookie.
+
+    Raises WrongLogin, TooMany after too many guesses, or Held. Needs the scope of everyone.
+    An answer takes the same time whether tenant and user exist or not.
     """
     tenant = tenants.by_code(codes.normalise(code))
     username = normal_username(username)
@@ -46,10 +52,12 @@ def log_in(code: str, username: str, password: str, address: str) -> CrmUser:
         raise WrongLogin(_words(TRIES_HERE - quota.used(here)))
     quota.forget(here)
     quota.forget(account)
-    return _came_in(user, address)
+    if user.is_held:
+        raise Held("你的账号因为一次异常操作暂停了，请联系管理员，他处理以后就能登录。")
+    return _came_in(user, address, device)
 
 
-def enter_with_ticket(token: str) -> CrmUser:
+def enter_with_ticket(token: str, device: str = "") -> CrmUser:
     """The administrator of the tenant whose ticket this is; uses the ticket up. Raises Invalid."""
     tenant_id = tickets.redeem(TICKET, token)
     is_admin = (
@@ -61,7 +69,7 @@ def enter_with_ticket(token: str) -> CrmUser:
     user = db.session.scalars(statement.order_by(CrmUser.id).limit(1)).first()
     if user is None:
         raise Invalid("这个租户没有可用的管理员账号，请用账号和密码登录，或者联系我们。")
-    return _came_in(user, "ticket")
+    return _came_in(user, "ticket", device)
 
 
 def look_up(code: str, address: str) -> Tenant:
@@ -126,10 +134,14 @@ def _active_user(tenant: Tenant | None, username: str) -> CrmUser | None:
     return user if user is not None and user.status == "active" else None
 
 
-def _came_in(user: CrmUser, address: str) -> CrmUser:
+def _came_in(user: CrmUser, address: str, device: str) -> CrmUser:
     user.last_login_at = clock.now()
     events.record("crm_user.logged_in", user.id, actor=f"crm_user:{user.id}", address=address)
     _audited(user, "logged_in", reason="从客户中心进入" if address == "ticket" else "")
+    here = audit.origin.get()
+    coming = Coming(here.address, here.agent, device)
+    for news in origins.learn(user, coming):
+        _audited(user, f"new_{news}", reason=coming.words)
     return user
 
 

@@ -35,6 +35,7 @@ class CrmUser(db.Model, Changing, TenantOwned, Identity):  # type: ignore[name-d
     password: Mapped[str] = mapped_column(String(255))
     must_change_password: Mapped[bool] = mapped_column(Boolean, default=False)
     status: Mapped[str] = mapped_column(String(20), default="active")  # active, or left
+    held_at: Mapped[datetime | None]  # since when an anomaly keeps him out; see cases.py
     session_epoch: Mapped[int] = mapped_column(Integer, default=0)
     last_login_at: Mapped[datetime | None]
     uses_shortcuts: Mapped[bool] = mapped_column(Boolean, default=True)  # single keys; Ctrl K always
@@ -44,6 +45,10 @@ class CrmUser(db.Model, Changing, TenantOwned, Identity):  # type: ignore[name-d
     @property
     def is_active_user(self) -> bool:
         return self.status == "active"
+
+    @property
+    def is_held(self) -> bool:
+        return self.held_at is not None
 
 
 class Department(db.Model, Changing, TenantOwned):  # type: ignore[name-defined]

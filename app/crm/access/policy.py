@@ -50,6 +50,10 @@ class Reach:
             return false()
         return owner == next(iter(self.owners)) if len(self.owners) == 1 else owner.in_(sorted(self.owners))
 
+    def covers(self, other: Reach) -> bool:
+        """Whether everything that the other one reaches is within this one."""
+        return self.everything or (not other.everything and other.owners <= self.owners)
+
     def holds(self, owner: str | None) -> bool:
         return self.everything or (owner is not None and owner in self.owners)
 
@@ -96,6 +100,13 @@ class Policy:
     def manages(self) -> bool:
         """Whether the user may change users, roles and rules."""
         return self.may(MANAGE, "edit")
+
+    def is_wider_than(self, other: Policy) -> bool:
+        """Whether any action reaches rows, or any field shows or takes more, than by the other policy."""
+        fields = {*self.fields, *other.fields}
+        return any(not other.reaches.get(key, Reach()).covers(reach) for key, reach in self.reaches.items()) or any(
+            FIELD_RIGHTS.index(self.field_right(*key)) > FIELD_RIGHTS.index(other.field_right(*key)) for key in fields
+        )
 
     def field_right(self, thing: str, name: str) -> str:
         """One of FIELD_RIGHTS for a field of an object."""

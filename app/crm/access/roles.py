@@ -154,7 +154,7 @@ def write(
     said = described_changes(role, rights, fields)
     if name != role.name:
         said = {"name": [role.name, name], **said}
-    wider = _wider(role.rights, rights)
+    wider = [*_wider(role.rights, rights), *_wider_fields(role.fields, fields)]
     role.name, role.description, role.rights, role.fields = name, description.strip()[:300], rights, fields
     db.session.flush()
     policy.changed(role.tenant_id)
@@ -236,6 +236,17 @@ def _wider(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         f"{thing}.{action}"
         for thing, action in sorted(_pairs(new))
         if width(new, thing, action) > width(old, thing, action)
+    ]
+
+
+def _wider_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The fields of which the role sees or writes more than before."""
+
+    def width(fields: Mapping[str, Any], thing: str, name: str) -> int:
+        return policy.FIELD_RIGHTS.index(fields.get(thing, {}).get(name, "write").removesuffix("!"))
+
+    return [
+        f"{thing}:{name}" for thing, name in sorted(_pairs(old)) if width(new, thing, name) > width(old, thing, name)
     ]
 
 

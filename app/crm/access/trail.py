@@ -17,6 +17,8 @@ ACTIONS = {
     "logged_in": "登录", "login_failed": "登录失败", "logged_out": "退出登录", "password_changed": "改密码", "password_reset": "重设密码",
     "user_created": "加用户", "user_changed": "改用户", "user_left": "停用用户", "user_returned": "启用用户", "roles_given": "改角色分配",
     "role_created": "建角色", "role_changed": "改角色", "role_deleted": "删角色", "role_widened": "放宽权限",
+    "rights_widened": "放宽权限", "sharing_widened": "放宽权限", "new_device": "新设备登录", "new_province": "新省份登录",
+    "user_held": "暂停账号", "user_let_in": "恢复账号", "hold_changed": "改异常处理",
     "department_created": "建部门", "department_changed": "改部门", "department_deleted": "删部门",
     "sharing_created": "建共享规则", "sharing_changed": "改共享规则", "sharing_deleted": "删共享规则",
     "viewed_as": "以他人身份查看", "viewed_as_over": "结束以他人身份查看", "case_closed": "处理异常", "value_restored": "恢复旧值",

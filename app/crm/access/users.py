@@ -120,6 +120,8 @@ def invite(
     roles.assign(user, keys)
     said = {"username": [None, user.username], "roles": [None, role_names(user)]}
     actor.audited("user_created", "user", user.id, label=user.name, changes=said)
+    if policy.reckon(user).manages:
+        actor.audited("rights_widened", "user", user.id, label=user.name, reason="新同事一来就能管理用户和角色")
     return user, password
 
 
@@ -133,6 +135,7 @@ def change(
     if not name.strip():
         raise Invalid("请填姓名。", field="name")
     before = {**_said(user), "roles": role_names(user)}
+    could = policy.reckon(user)
     keys = _role_keys(role_ids)
     user.name = name.strip()[:100]
     place(user, department_id, manager_id)
@@ -145,6 +148,18 @@ def change(
         actor.audited("user_changed", "user", user.id, label=user.name, changes=changes)
     if given:
         actor.audited("roles_given", "user", user.id, label=user.name, changes=given)
+    if policy.reckon(user).is_wider_than(could):
+        actor.audited("rights_widened", "user", user.id, label=user.name, reason=_widening(before, after))
+
+
+def _widening(before: dict[str, str | None], after: dict[str, str | None]) -> str:
+    """角色：销售 → 销售主管；部门：空 → 华东."""
+    names = {"roles": "角色", "department": "部门", "manager": "上级"}
+    return "；".join(
+        f"{name}：{before[key] or '空'} → {after[key] or '空'}"
+        for key, name in names.items()
+        if before[key] != after[key]
+    )
 
 
 def deactivate(user: CrmUser, actor: Actor) -> None:

@@ -119,6 +119,8 @@ def _add(thing: str, values: dict[str, Any], actor: Actor) -> SharingRule:
     policies.changed(actor.tenant_id)
     said = {key: [None, value] for key, value in values.items()}
     actor.audited("sharing_created", "sharing_rule", rule.id, label=rule.name, changes=said)
+    if rule.is_active:
+        actor.audited("sharing_widened", "sharing_rule", rule.id, label=rule.name)
     return rule
 
 
@@ -129,6 +131,10 @@ def _change(rule: SharingRule, values: dict[str, Any], actor: Actor) -> SharingR
     policies.changed(actor.tenant_id)
     if said:
         actor.audited("sharing_changed", "sharing_rule", rule.id, label=rule.name, changes=said)
+    if rule.is_active and said.keys() - {
+        "name"
+    }:  # other rows, another role, more of a right: whatever it is, look at it
+        actor.audited("sharing_widened", "sharing_rule", rule.id, label=rule.name)
     return rule
 
 

@@ -23,7 +23,7 @@ from app.core import clock, seals
 from app.core.audit import AuditEvent
 from app.core.db import db, is_key
 from app.core.errors import Invalid, NotFound, Refused
-from app.crm.access import anomalies, people, policy, trail
+from app.crm.access import cases, people, policy, trail
 from app.crm.access.models import CrmUser
 from app.crm.records import custom, keep, names, reach, rules, types
 from app.crm.records.fields import Field
@@ -78,7 +78,7 @@ def audit_list() -> ResponseReturnValue:
         actions=trail.ACTIONS,
         entities=trail.ENTITIES,
         kinds=trail.KINDS,
-        open_cases=len(anomalies.cases()),
+        open_cases=len(cases.listed()),
         args={key: value for key, value in request.args.items() if key != "before"},
     )
 
