@@ -25,6 +25,16 @@ def score_record(record_id: str, tenant_id: str) -> None:
 
 
 @job("bulk", of_tenant=True)
+def score_moved_lead(subject_id: str, tenant_id: str) -> None:
+    scores.rescore_moved(subject_id, tenant_id)
+
+
+@job("bulk", of_tenant=True)
+def score_spoken_lead(subject_id: str, tenant_id: str) -> None:
+    scores.rescore_spoken(subject_id, tenant_id)
+
+
+@job("bulk", of_tenant=True)
 def rescore_all(subject_id: str, tenant_id: str, after: str = "") -> None:
     publish.rescore_all(subject_id, tenant_id, after)
 

@@ -150,7 +150,7 @@ def events_named(source: str) -> list[tuple[int, str]]:
     named = []
     for call in _calls(source):
         candidates: list[ast.expr] = []
-        if ast.unparse(call.func) in {"events.record", "record"} and call.args:
+        if ast.unparse(call.func) in {"events.record", "events.record_many", "record"} and call.args:
             candidates = [call.args[0]]
         elif _name(call.func) == "Move":
             candidates = [*call.args[2:3], *(keyword.value for keyword in call.keywords if keyword.arg == "event")]

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from random import Random
 from typing import Any
 
 from sqlalchemy import insert, select
 
-from app.core import clock, filters
+from app.core import clock
 from app.core.db import db, uuid7
-from app.core.filters import Reader, Terms
 from app.core.states import Transition
 from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
@@ -28,8 +26,7 @@ from app.crm.leads.models import Lead, LeadStep
 from app.crm.leads.scoring import keep as scores
 from app.crm.leads.scoring import reckon
 from app.crm.leads.scoring.models import ScoreEntry
-from app.crm.leads.scoring.rules import Rule
-from app.crm.records import batch, custom, operations, terms
+from app.crm.records import batch, custom, operations
 from app.crm.records.models import Operation
 from app.crm.records.timeline import Entry
 from app.demo.company import people, stories
@@ -174,22 +171,19 @@ def _write_talks(
 
 def _write_scores(lives: list[Life], leads: list[Lead], actor: Actor, now: datetime) -> None:
     """What each lead scores now, or scored when it was won or lost: by that the rules are judged."""
-    model, known, reader = scores.in_force(actor), terms.of(LEAD, actor), terms.reader(actor)
-    statement = select(Lead).where(Lead.id.in_([lead.id for lead in leads]))
-    there = {lead.id: lead for lead in db.session.scalars(statement)}
+    model = scores.in_force(actor)
+    keys = [lead.id for lead in leads]
+    there = {lead.id: lead for lead in db.session.scalars(select(Lead).where(Lead.id.in_(keys)))}
+    known = scores.known_of(keys, actor)
     rows = []
     for life, made in zip(lives, leads, strict=True):
         lead = there[made.id]
         moment = life.ended_at if life.status in {"converted", "closed"} else now
-        found = reckon.score(model, partial(_fits, known, reader, lead), scores.happened(lead.id), [], moment)
+        found = scores.reckoned(lead, model, known[lead.id], actor, moment)
         lead.score, lead.grade, lead.updated_at = found.points, found.grade, life.ended_at
         rows += [_reason(lead, part, moment) for part in found.parts]
     db.session.flush()
     db.session.execute(insert(ScoreEntry), rows)
-
-
-def _fits(known: Terms, reader: Reader, lead: Lead, rule: Rule) -> bool:
-    return filters.matches(rule.when, known, lead, reader)
 
 
 def _reason(lead: Lead, part: reckon.Part, at: datetime) -> dict[str, Any]:

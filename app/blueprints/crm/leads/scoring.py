@@ -70,7 +70,7 @@ def scoring_rule(key: str) -> ResponseReturnValue:
                 return done(url_for("crm.scoring"), "规则已存入草稿，发布以后生效")
             except Refused as error:
                 form.refuse(error)
-    known = terms.of(LEAD, me())
+    known = rules.offered(terms.of(LEAD, me()))
     return page(
         "crm/leads/scoring_rule.html", form=form, rule=rule, conditions=conditions, terms=known, operators=filters.OPERATORS,
         words=filters.WORDS, match=_match(rule), status=422 if form.is_submitted() else 200,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ from app.crm.leads.scoring.rules import Model
 from app.crm.records import terms
 
 BANDS = 10
+MOST_TESTED = 1000  # closed leads a backtest reckons, the newest first
 MOST_TRIED = 2000  # open leads a preview reckons, the newest first
 FEW = 100  # fewer closed leads than this prove little
 
@@ -82,8 +84,9 @@ def save_draft(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, Any], thr
 
 def preview(model: Model, actor: Actor) -> Preview:
     """What the rules would make of the open leads; nothing is written."""
-    leads = _open_leads()
-    after = {lead.id: keep.of_lead(lead, model, actor).points for lead in leads}
+    leads, now = _open_leads(), clock.now()
+    known = keep.known_of([lead.id for lead in leads], actor)
+    after = {lead.id: keep.reckoned(lead, model, known[lead.id], actor, now).points for lead in leads}
     line = keep.in_force(actor).threshold
     moved = sorted(leads, key=lambda lead: -abs(after[lead.id] - lead.score))
     return Preview(
@@ -121,19 +124,27 @@ def rescore_all(model_id: str, tenant_id: str, after: str = "", size: int = 200)
         events.record("score_model.published", model_id, tenant_id=tenant_id, after=ids[-1])
 
 
-def backtest(actor: Actor) -> Backtest:
-    """How the present scores told the won from the lost among the leads closed in the last twelve months."""
-    since = clock.now() - timedelta(days=365)
+def backtest(actor: Actor, model: Model | None = None) -> Backtest:
+    """How well ``model`` (None: the one in force) would have told the won from the lost of the last twelve months.
+
+    Each of the newest thousand is reckoned as it stood when it was closed: what it did later, or how its points faded
+    since, tells nothing of what anybody could have known.
+    """
+    model = model or keep.in_force(actor)
     ended = func.coalesce(Lead.converted_at, Lead.closed_at)
-    statement = (
-        select(Lead.score, Lead.status, func.count())
-        .where(Lead.status.in_(("converted", "closed")), ended >= since, Lead.deleted_at.is_(None))
-        .group_by(Lead.score, Lead.status)
-    )
-    rows = db.session.execute(statement.where(Lead.merged_into_id.is_(None))).all()
-    counts = [(score, status == "converted", count) for score, status, count in rows]
-    n = sum(count for *_, count in counts)
-    return Backtest(_bands(counts), n, auc(counts), n < FEW)
+    statement = select(Lead).where(
+        Lead.status.in_(("converted", "closed")), ended >= clock.now() - timedelta(days=365), Lead.deleted_at.is_(None),
+        Lead.merged_into_id.is_(None),
+    )  # fmt: skip
+    leads = db.session.scalars(statement.order_by(ended.desc(), Lead.id).limit(MOST_TESTED)).all()
+    known = keep.known_of([lead.id for lead in leads], actor)
+    counts: Counter[tuple[int, bool]] = Counter()
+    for lead in leads:
+        closed_at = lead.converted_at if lead.status == "converted" else lead.closed_at
+        then = keep.reckoned(lead, model, known[lead.id], actor, closed_at or clock.now())
+        counts[then.points, lead.status == "converted"] += 1
+    rows = [(points, is_won, count) for (points, is_won), count in counts.items()]
+    return Backtest(_bands(rows), len(leads), auc(rows), len(leads) < FEW)
 
 
 def auc(counts: Sequence[tuple[int, bool, int]]) -> Decimal | None:

@@ -6,15 +6,16 @@ entry like the others, so that the entries add up to the score.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from app.crm.leads.scoring.rules import FAMILIES, Model, Rule
+from app.core import clock
+from app.crm.leads.scoring.rules import FAMILIES, Model, Rule, follows_the_day
 
 LOW, HIGH = 0, 100
-_FADED = Decimal("0.5")  # of a point: what is less no longer shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,17 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Points by hand."""
+    """Points by hand, from ``at`` on (None: always) and before ``until`` (None: for good)."""
 
     id: str
     points: int
     reason: str
     author: str = ""
     until: datetime | None = None
+    at: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        return (self.at is None or self.at <= now) and (self.until is None or self.until > now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,12 @@ def score(
     parts = [part for rule in model.rules if (part := _part(rule, fits, real, now)) is not None]
     fit, engagement = (sum(part.points for part in parts if part.family == family) for family in FAMILIES)
     parts += _group_limits(model, parts)
-    parts += [_manual(one) for one in given if one.until is None or one.until > now]
+    parts += [_manual(one) for one in given if one.holds(now)]
     total = sum(part.points for part in parts)
     points = max(LOW, min(HIGH, total))
     if points != total:
         parts.append(Part("limit", "limit", points - total, "总分在 0 到 100 之间"))
-    return Score(points, _grade(fit, engagement), tuple(parts), _next_change(model, real, given, now))
+    return Score(points, _grade(fit, engagement), tuple(parts), _next_change(model, happened, real, given, now))
 
 
 def _part(rule: Rule, fits: Callable[[Rule], bool], real: Sequence[Happened], now: datetime) -> Part | None:
@@ -138,13 +143,28 @@ def _grade(fit: int, engagement: int) -> str:
     return letter + ("1" if engagement >= 30 else "2" if engagement >= 10 else "3")
 
 
-def _next_change(model: Model, real: Sequence[Happened], given: Sequence[Given], now: datetime) -> datetime | None:
-    """When to look again: the next window or gift to end; a day from now while something fades."""
+def _next_change(
+    model: Model, happened: Sequence[Happened], real: Sequence[Happened], given: Sequence[Given], now: datetime
+) -> datetime | None:
+    """When to look again: the next window or gift to end, the next point to fade, what is dated a little ahead of our
+    clock, the next midnight while a rule asks for days."""
     moments = [one.until for one in given if one.until is not None and one.until > now]
+    moments += [one.at for one in happened if one.at > now]
+    if follows_the_day(model):
+        moments.append(clock.end_of_day(now.astimezone(clock.SHANGHAI).date()))
     for rule in model.rules:
-        for one in _counted(rule, real, now) if rule.event else ():
-            if rule.window_days:
-                moments.append(one.at + timedelta(days=rule.window_days))
-            elif rule.half_life_days and abs(_worth(rule, one, now)) >= _FADED:
-                moments.append(now + timedelta(days=1))
+        counted = _counted(rule, real, now) if rule.event else []
+        if rule.window_days:
+            moments += [one.at + timedelta(days=rule.window_days) for one in counted]
+        elif rule.half_life_days and counted:
+            moments += _fades(rule.half_life_days, sum((_worth(rule, one, now) for one in counted), Decimal(0)), now)
     return min(moments, default=None)
+
+
+def _fades(half_life_days: int, exact: Decimal, now: datetime) -> list[datetime]:
+    """The moment at which points that fade at one pace are rounded to one less; none once they round to nothing."""
+    shown = abs(int(exact.quantize(Decimal(1), ROUND_HALF_UP)))
+    if not shown:
+        return []
+    days = half_life_days * math.log2(float(abs(exact)) / (shown - 0.5))
+    return [now + timedelta(days=days, seconds=1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.core import filters
@@ -18,6 +18,8 @@ EVENTS = {
     "contact_in": "对方主动联系", "no_answer": "电话未接", "went_well": "沟通有进展",
 }  # fmt: skip
 MOST_RULES = 60
+_ITS_OWN = frozenset({"score", "grade"})
+_BY_THE_DAY = frozenset({"within", "last_days", "next_days", "older_than_days"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Model:
     groups: Mapping[str, tuple[int, int]]
     threshold: int = 80
     version: int = 0
+    idle: tuple[str, ...] = ()  # names of rules over fields that are gone: they score nothing
 
 
 def parse(data: Mapping[str, Any], terms: Terms) -> Rule:
@@ -70,8 +73,23 @@ def parse(data: Mapping[str, Any], terms: Terms) -> Rule:
     if not rule.event and not filters.leaves(rule.when or filters.EVERYTHING):
         raise Invalid("请至少写一个条件。", field="when")
     _check_days(rule)
-    filters.checked(rule.when or filters.EVERYTHING, terms)
+    filters.checked(rule.when or filters.EVERYTHING, offered(terms))
     return rule
+
+
+def offered(terms: Terms) -> Terms:
+    """The fields that a rule may ask for: all but what the score itself makes of a lead, or a score would hang on itself."""
+    return {key: term for key, term in terms.items() if key not in _ITS_OWN}
+
+
+def fields_of(model: Model) -> set[str]:
+    """The fields that the rules of a model ask for."""
+    return {leaf["field"] for rule in model.rules if rule.when for leaf in filters.leaves(rule.when)}
+
+
+def follows_the_day(model: Model) -> bool:
+    """Whether a rule asks for something that another day changes by itself: created in the last seven days."""
+    return any(leaf.get("op") in _BY_THE_DAY for rule in model.rules if rule.when for leaf in filters.leaves(rule.when))
 
 
 def parse_all(
@@ -89,6 +107,20 @@ def parse_all(
     if any(low > high for low, high in bounds.values()):
         raise Invalid("分组的下限不能比上限大。", field="groups")
     return Model(parsed, bounds, threshold, version)
+
+
+def load(
+    rows: Sequence[Mapping[str, Any]], groups: Mapping[str, Any], threshold: int, terms: Terms, version: int
+) -> Model:
+    """A stored version. A rule over a field that the tenant gave up since scores nothing, and stops no other."""
+    there = offered(terms)
+    sound = [
+        row
+        for row in rows
+        if all(leaf["field"] in there for leaf in filters.leaves(row.get("when") or filters.EVERYTHING))
+    ]
+    idle = tuple(row["name"] for row in rows if row not in sound)
+    return replace(parse_all(sound, groups, threshold, terms, version), idle=idle)
 
 
 def _check_days(rule: Rule) -> None:

@@ -108,10 +108,18 @@ def test_a_deleted_rule_takes_its_points_along() -> None:
 
 def test_it_says_when_to_look_again() -> None:
     assert reckoned(RECENT, events=[Happened("price_view", "a", days_ago(2))]).next_change_at == NOW + timedelta(days=5)
-    assert reckoned(FADING, events=[Happened("form_submit", "a", days_ago(1))]).next_change_at == NOW + timedelta(
-        days=1
-    )
     assert reckoned(FADING, events=[Happened("form_submit", "a", days_ago(900))]).next_change_at is None
+
+
+@pytest.mark.parametrize("days", [0, 1, 13, 30, 40])
+def test_what_fades_is_looked_at_in_the_very_second_it_loses_a_point(days: float) -> None:
+    events = [Happened("form_submit", "a", days_ago(days)), Happened("form_submit", "b", days_ago(days + 9))]
+    found = reckoned(FADING, events=events)
+    moment = found.next_change_at
+
+    assert moment is not None
+    assert reckoned(FADING, events=events, now=moment - timedelta(seconds=2)).points == found.points
+    assert reckoned(FADING, events=events, now=moment).points == found.points - 1
 
 
 @pytest.mark.parametrize(("wrong", "field"), [

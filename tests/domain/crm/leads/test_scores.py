@@ -17,7 +17,7 @@ from app.crm.activities.models import BehaviourEvent
 from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
 from app.crm.leads.scoring import keep, publish
-from app.crm.leads.scoring.models import ScoreEntry
+from app.crm.leads.scoring.models import ManualScore, ScoreEntry
 from app.crm.records import keep as records
 from app.crm.records import reach
 from tests.company import Company, working
@@ -150,13 +150,16 @@ def test_a_lead_that_was_merged_or_deleted_is_left_alone(ours: Company, li: str)
 
 
 def test_the_backtest_judges_by_what_became_of_the_closed_leads(ours: Company, record: Callable[..., str]) -> None:
-    now = clock.now()
+    ended = clock.now() + timedelta(minutes=1)
     for place, (score, status) in enumerate(
         [(90, "converted"), (85, "converted"), (85, "closed"), (10, "closed"), (15, "closed")]
     ):
-        record(ours, "lead", name=f"线索{place}", more={"score": score, "status": status, "closed_at": now})
+        when = {"converted_at" if status == "converted" else "closed_at": ended}
+        lead = record(ours, "lead", name=f"线索{place}", more={"status": status, **when})
+        with working(ours):
+            db.session.add(ManualScore(tenant_id=ours.id, lead_id=lead, points=score, reason="试"))
 
-    with working(ours, "admin") as actor:
+    with clock.held(ended + timedelta(minutes=1)), working(ours, "admin") as actor:
         found = publish.backtest(actor)
 
     assert (found.n, found.is_thin) == (5, True)
