@@ -26,6 +26,7 @@ from sqlalchemy import (
     column,
     event,
     func,
+    literal_column,
     select,
     table,
 )
@@ -132,7 +133,8 @@ def _index_condition(wanted: list[str]) -> Any:
 
 
 def _vector() -> Any:
-    return func.array_to_tsvector(func.string_to_array(SearchEntry.terms, " "))
+    # The blank is written out: behind a parameter, a prepared statement no longer says what the index holds.
+    return func.array_to_tsvector(func.string_to_array(SearchEntry.terms, literal_column("' '")))
 
 
 # The indexes themselves; a migration writes the same.
