@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select, true
 
 from app.core.db import db
 from app.core.errors import Forbidden, Invalid, NotFound
@@ -16,7 +16,7 @@ from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
 from app.crm.activities.models import Plan, Task
 from app.crm.leads.pools import entering, membership
-from app.crm.records import batch, custom, keep, operations, types
+from app.crm.records import batch, custom, keep, operations, sharing, types
 from app.crm.records.models import Operation
 from app.crm.records.reach import Collaborator
 from app.crm.records.types import RecordType
@@ -157,6 +157,6 @@ def _give(
 
 
 def _end_collaborations(user_id: str, operation: Operation, actor: Actor) -> None:
-    """What colleagues shared with him ends with him; an undo does not bring it back, a share is made in a second."""
-    db.session.execute(delete(Collaborator).where(Collaborator.user_id == user_id))
-    actor.audited("share", "crm_user", user_id, reason="工作交接：不再协作任何记录", batch_id=operation.id)
+    """What colleagues shared with him ends with him, and comes back with an undo."""
+    shares = db.session.scalars(select(Collaborator).where(Collaborator.user_id == user_id)).all()
+    sharing.end(shares, operation, actor)

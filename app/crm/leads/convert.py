@@ -67,23 +67,18 @@ def carries(carry: Callable[[Lead, CrmCustomer, Contact | None, Operation, Actor
 def do_step(lead: Lead, step: str, details: Mapping[str, Any], actor: Actor) -> LeadStep:
     """Write down that a step is done, or write it anew; steps before it may be left out.
 
-    Raises Invalid on a field, Conflict for a lead that is not open.
+    One operation, undone as one. Raises Invalid on a field, Conflict for a lead that is not open.
     """
     if step not in STEP_FIELDS:
         raise Invalid("没有这个步骤。", field="step")
     if not lead.is_open:
         raise Conflict("这条线索已经转化或关闭，不能再改转化步骤。")
     parsed = _details(step, details)
-    done = db.session.scalars(select(LeadStep).where(LeadStep.lead_id == lead.id, LeadStep.step == step)).first()
-    if done is None:
-        done = LeadStep(
-            tenant_id=lead.tenant_id, lead_id=lead.id, step=step, at=clock.now(), by_id=actor.id, details=parsed
-        )
-        db.session.add(done)
-    else:
-        done.details = parsed
-    _advance(lead, step, parsed, actor)
-    timeline.write("lead", lead.id, "step", "change", actor, step=step, details=parsed)
+    operation = operations.begin("step", f"线索「{lead.name}」{dict(STEPS)[step]}", actor)
+    done = _write_step(lead, step, parsed, operation, actor)
+    _advance(lead, step, parsed, operation, actor)
+    entry = timeline.write("lead", lead.id, "step", "change", actor, step=step, details=parsed)
+    timeline.note(operation, entry)
     return done
 
 
@@ -132,11 +127,13 @@ def convert(
         lead, "convert", actor, operation=operation, reason=note, customer_id=customer.id, step="customer",
         convert_reason=reason, converted_at=lead.converted_at or now, next_follow_at=None, next_key=_never(), pool_id=None,
     )  # fmt: skip
-    _mark_done(lead, customer, actor)
+    if "customer" not in steps(lead.id):
+        _write_step(lead, "customer", {"customer_id": customer.id}, operation, actor)
     for carry in _carriers:
         carry(lead, customer, contact, operation, actor)
-    timeline.write("lead", lead.id, "converted", "change", actor, customer_id=customer.id, reason=reason)
-    timeline.write("customer", customer.id, "from_lead", "change", actor, lead_id=lead.id, name=lead.name)
+    became = timeline.write("lead", lead.id, "converted", "change", actor, customer_id=customer.id, reason=reason)
+    came = timeline.write("customer", customer.id, "from_lead", "change", actor, lead_id=lead.id, name=lead.name)
+    timeline.note(operation, became, came)
     events.record("lead.made_customer", lead.id, actor=str(actor), tenant_id=actor.tenant_id, customer_id=customer.id)
     return Converted(customer, contact, operation)
 
@@ -156,17 +153,33 @@ def _details(step: str, details: Mapping[str, Any]) -> dict[str, Any]:
     return parsed
 
 
-def _advance(lead: Lead, step: str, details: Mapping[str, Any], actor: Actor) -> None:
+def _write_step(lead: Lead, step: str, details: dict[str, Any], operation: Operation, actor: Actor) -> LeadStep:
+    done = db.session.scalars(select(LeadStep).where(LeadStep.lead_id == lead.id, LeadStep.step == step)).first()
+    if done is not None:
+        before = operations.columns_of(done)
+        done.details = details
+        operations.note(operation, "change", done, before)
+        return done
+    done = LeadStep(
+        tenant_id=lead.tenant_id, lead_id=lead.id, step=step, at=clock.now(), by_id=actor.id, details=details
+    )
+    db.session.add(done)
+    db.session.flush()
+    operations.note(operation, "create", done)
+    return done
+
+
+def _advance(lead: Lead, step: str, details: Mapping[str, Any], operation: Operation, actor: Actor) -> None:
     """The furthest step stands on the lead; needs make it 意向明确, a proposal or contract brings its amount along."""
     values: dict[str, Any] = {}
     if lead.step not in ORDER or ORDER.index(step) > ORDER.index(lead.step):
         values["step"] = step
     if step in {"proposal", "contract"} and details.get("amount"):
         values["amount"] = Field("amount", "金额", "money").parse(details["amount"])
-    keep.set_columns(LEAD, lead, values, actor, "step", label=f"线索「{lead.name}」{dict(STEPS)[step]}")
+    keep.set_columns(LEAD, lead, values, actor, "step", operation=operation)
     wanted = "contacting" if step == "verified" else "qualified"
     if status.RANK[wanted] > status.RANK.get(lead.status, 9):
-        status.move_stage(lead, wanted, actor)
+        status.move_stage(lead, wanted, actor, operation=operation)
 
 
 def _customer(lead: Lead, customer_id: str, actor: Actor, operation: Operation) -> CrmCustomer:
@@ -202,35 +215,7 @@ def _writable(thing: str, values: dict[str, Any], actor: Actor) -> dict[str, Any
     }
 
 
-def _mark_done(lead: Lead, customer: CrmCustomer, actor: Actor) -> None:
-    if "customer" not in steps(lead.id):
-        details = {"customer_id": customer.id}
-        db.session.add(
-            LeadStep(
-                tenant_id=lead.tenant_id,
-                lead_id=lead.id,
-                step="customer",
-                at=clock.now(),
-                by_id=actor.id,
-                details=details,
-            )
-        )
-
-
 def _never() -> Any:
     from app.crm.leads.lead import NEVER
 
     return NEVER
-
-
-def _forget_last_step(row: Any, done: Any, restored: frozenset[str]) -> None:
-    """A conversion that was undone leaves no last step behind."""
-    if isinstance(row, Lead) and "customer_id" in restored and row.customer_id is None:
-        last = db.session.scalars(
-            select(LeadStep).where(LeadStep.lead_id == row.id, LeadStep.step == "customer")
-        ).first()
-        if last is not None:
-            db.session.delete(last)
-
-
-operations.when_undone(_forget_last_step)

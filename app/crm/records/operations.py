@@ -208,7 +208,7 @@ def _undo_row(done: OperationRow, undone: Undone, actor: Actor, later: frozenset
     done.result = "kept" if kept else "restored"
     if kept:
         undone.kept.append(Kept(done.record_id, label, tuple(kept)))
-    if len(kept) < max(len(done.before), 1):
+    if len(kept) < max(len(done.before), 1) and not getattr(model, "ONLY_TELLS", False):
         undone.restored += 1
 
 

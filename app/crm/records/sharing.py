@@ -15,7 +15,8 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.crm.access import notices
 from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
-from app.crm.records import reach
+from app.crm.records import operations, reach
+from app.crm.records.models import Operation
 from app.crm.records.reach import Collaborator
 from app.crm.records.types import RecordType
 
@@ -34,7 +35,7 @@ def share(
 ) -> Collaborator:
     """Let a colleague read, or read and edit, this record, to the end of ``until`` or for good; a second time changes it.
 
-    ``record`` comes from ``reach.find(…, "share")``. Raises Invalid for a day in the past, the owner, or nobody.
+    An operation that can be undone. ``record`` comes from ``reach.find(…, "share")``. Raises Invalid for a day in the past, the owner, or nobody.
     """
     user = db.session.scalars(select(CrmUser).where(CrmUser.id == user_id, CrmUser.status == "active")).first()
     if user is None:
@@ -51,8 +52,13 @@ def share(
     there = _there(record, user.id)
     before = _said(there) if there is not None else None
     if there is None:
-        there = _added(described, record, user.id, actor)
-    there.right, there.until = right, ends
+        there = _added(described, record, user.id, actor, right, ends)
+        _note(described, record, user, actor, "create", there)
+    else:
+        columns = operations.columns_of(there)
+        there.right, there.until = right, ends
+        if before != _said(there):
+            _note(described, record, user, actor, "change", there, columns)
     after = _said(there)
     if before != after:
         _tell(described, record, user, there, actor, path)
@@ -60,14 +66,30 @@ def share(
     return there
 
 
-def unshare(described: RecordType, record: Any, user_id: str, actor: Actor) -> None:
-    """From now on he helps no more. Raises NotFound."""
+def unshare(described: RecordType, record: Any, user_id: str, actor: Actor) -> Operation:
+    """From now on he helps no more; gives the operation that asks him again. Raises NotFound."""
     there = _there(record, user_id)
     if there is None:
         raise NotFound("这位同事已经不是协作人了。")
-    before = _said(there)
-    db.session.delete(there)
-    actor.audited("share", described.key, record.id, label=record.name, changes={"collaborator": [before, None]})
+    operation = operations.begin("share", f"不再请同事协作「{record.name}」", actor)
+    end([there], operation, actor)
+    return operation
+
+
+def end(shares: Sequence[Collaborator], operation: Operation, actor: Actor) -> None:
+    """End these shares as a part of an operation, whoever asked for them."""
+    for one in shares:
+        changes = {"collaborator": [_said(one), None]}
+        actor.audited("share", one.object, one.record_id, changes=changes, batch_id=operation.id)
+        operations.remove(operation, one)
+
+
+def _note(
+    described: RecordType, record: Any, user: CrmUser, actor: Actor, action: str, there: Collaborator,
+    before: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
+    operation = operations.begin("share", f"请{user.name}协作{described.label}「{record.name}」", actor)
+    operations.note(operation, action, there, before)
 
 
 def is_over(one: Collaborator, now: datetime | None = None) -> bool:
@@ -84,12 +106,15 @@ def _there(record: Any, user_id: str) -> Collaborator | None:
     return db.session.scalars(statement.with_for_update()).first()
 
 
-def _added(described: RecordType, record: Any, user_id: str, actor: Actor) -> Collaborator:
+def _added(
+    described: RecordType, record: Any, user_id: str, actor: Actor, right: str, until: datetime | None
+) -> Collaborator:
     if len(of(record)) >= MOST:
         raise Invalid(f"一条记录最多 {MOST} 位协作人。", field="user_id")
     made = Collaborator(
-        tenant_id=actor.tenant_id, object=described.key, record_id=record.id, user_id=user_id, added_by_id=actor.id
-    )
+        tenant_id=actor.tenant_id, object=described.key, record_id=record.id, user_id=user_id, added_by_id=actor.id,
+        right=right, until=until,
+    )  # fmt: skip
     try:
         with db.session.begin_nested():
             db.session.add(made)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Index, String, Text, and_, false, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,7 +19,8 @@ from app.core.db import Identified, db
 from app.core.tenancy import TenantOwned
 from app.crm.access import sight
 from app.crm.access.actor import Actor
-from app.crm.records import reach
+from app.crm.records import operations, reach
+from app.crm.records.models import Operation
 
 GROUPS = {"contact": "沟通", "task": "任务", "note": "评论", "change": "变更"}
 
@@ -35,6 +36,8 @@ class Entry(db.Model, Identified, TenantOwned):  # type: ignore[name-defined]
         Index("ix_crm_timeline_record", "tenant_id", "record_id", "at", "id"),
         Index("ix_crm_timeline_ref", "tenant_id", "ref_id"),
     )
+
+    ONLY_TELLS: ClassVar[bool] = True  # of what stands elsewhere: whoever counts what was restored passes it over
 
     object: Mapped[str] = mapped_column(String(40))
     record_id: Mapped[str] = mapped_column(String(36))
@@ -58,6 +61,13 @@ def write(
     )  # fmt: skip
     db.session.add(entry)
     return entry
+
+
+def note(operation: Operation, *written: Entry) -> None:
+    """Make entries a part of the operation that they tell of: undone with it, they tell of nothing."""
+    db.session.flush()
+    for entry in written:
+        operations.note(operation, "create", entry)
 
 
 def entries(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from app.core.db import db, uuid7
 from app.core.errors import Conflict, Invalid
 from app.crm.access import notices
@@ -11,7 +13,7 @@ from app.crm.leads.assignment import engine
 from app.crm.leads.assignment.engine import Outcome
 from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
-from app.crm.records import keep, operations, reach
+from app.crm.records import keep, operations, reach, timeline
 from app.crm.records.models import Operation
 
 
@@ -35,11 +37,22 @@ def give(lead_id: str, user_id: str, actor: Actor, *, reason: str = "") -> Opera
 
 
 def by_rules(lead_id: str, actor: Actor) -> Outcome:
-    """Ask the rules for a lead that is nobody's, also for one in a pool. Raises Conflict for one that has an owner."""
+    """Ask the rules for a lead that is nobody's, also for one in a pool; can be undone.
+
+    Raises Conflict for one that has an owner.
+    """
     lead: Lead = reach.find(LEAD, lead_id, actor.policy, "transfer")
     if lead.owner_id is not None:
         raise Conflict("这条线索已经有负责人了，要换人请用「转给同事」。")
-    return engine.assign(lead.id, f"manual:{uuid7()}", actor, from_pool=True)
+    before = operations.columns_of(lead)
+    outcome = engine.assign(lead.id, f"manual:{uuid7()}", actor, from_pool=True)
+    if outcome.outcome in engine.GIVEN:  # what else may come of it, a pool or 待查重, is an operation already
+        operation = operations.begin("assign", f"按规则分配线索「{lead.name}」", actor)
+        operations.note(operation, "change", lead, before)
+        timeline.note(
+            operation, *db.session.scalars(select(timeline.Entry).where(timeline.Entry.ref_id == outcome.log_id))
+        )
+    return outcome
 
 
 def _name(user_id: str) -> str:

@@ -20,7 +20,8 @@ from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
 from app.crm.leads.pools import capacity, entering, membership
 from app.crm.leads.pools.models import Pool, PoolEvent
-from app.crm.records import reach, timeline
+from app.crm.records import operations, reach, timeline
+from app.crm.records.models import Operation, OperationRow
 
 MOST_AT_ONCE = 100
 _ALL: dict[str, Any] = {"whole_tenant": True}
@@ -71,8 +72,9 @@ def claim(lead_id: str, actor: Actor) -> Lead:
 
 
 def claim_many(pool_id: str, lead_ids: Sequence[str], actor: Actor) -> list[Claimed]:
-    """Claim several leads of one pool; each has its own result, in this order.
+    """Claim several leads of one pool; each has its own result, in this order. One operation, undone as one.
 
+    Undone, the leads lie in the pool again; the day's number has been used all the same.
     Raises NotFound for a pool the actor does not belong to, Forbidden without the right, Invalid for too many at once.
     """
     actor.policy.insist("lead", "claim")
@@ -84,7 +86,11 @@ def claim_many(pool_id: str, lead_ids: Sequence[str], actor: Actor) -> list[Clai
         raise Forbidden("这个公海已停用，暂时不能领取。")
     leads = _hold(lead_ids)
     room = _room(pool, actor)
-    return [_claim(leads.get(key), key, pool, room, actor) for key in lead_ids]
+    operation = operations.begin("claim", f"从{pool.name}领取线索", actor)
+    results = [_claim(leads.get(key), key, pool, room, operation, actor) for key in lead_ids]
+    if all(one.refusal for one in results):
+        db.session.delete(operation)
+    return results
 
 
 def left_today(pool: Pool, actor: Actor) -> Room:
@@ -94,7 +100,7 @@ def left_today(pool: Pool, actor: Actor) -> Room:
     return _reckon_room(pool, actor, load.lock([actor.id], for_update=False))
 
 
-def _claim(lead: Lead | None, lead_id: str, pool: Pool, room: Room, actor: Actor) -> Claimed:
+def _claim(lead: Lead | None, lead_id: str, pool: Pool, room: Room, operation: Operation, actor: Actor) -> Claimed:
     if lead is None or lead.is_deleted or lead.merged_into_id is not None:
         return Claimed(lead_id, "这条线索", "这条线索已经不在了。")
     if lead.pool_id != pool.id or lead.owner_id is not None:
@@ -102,10 +108,12 @@ def _claim(lead: Lead | None, lead_id: str, pool: Pool, room: Room, actor: Actor
     refusal = room.refusal() or _frozen(lead, pool) or _had_it_last(lead, pool, actor)
     if refusal:
         return Claimed(lead_id, lead.name, refusal)
+    before = operations.columns_of(lead)
     if not _write(lead, pool, actor):
         return Claimed(lead_id, "这条线索", _taken(None, actor))
+    operations.note(operation, "change", lead, before)
     room.use()
-    _tell(lead, pool, actor)
+    _tell(lead, pool, operation, actor)
     return Claimed(lead_id, lead.name)
 
 
@@ -136,11 +144,12 @@ def _write(lead: Lead, pool: Pool, actor: Actor) -> bool:
     return True
 
 
-def _tell(lead: Lead, pool: Pool, actor: Actor) -> None:
+def _tell(lead: Lead, pool: Pool, operation: Operation, actor: Actor) -> None:
     entering.note("claimed", lead, pool.id, actor, user_id=actor.id)
     changes = {"owner_id": [None, actor.id], "pool_id": [pool.id, None]}
-    actor.audited("claim", "lead", lead.id, label=lead.name, changes=changes)
-    timeline.write("lead", lead.id, "claimed", "change", actor, pool=pool.name, user_id=actor.id)
+    actor.audited("claim", "lead", lead.id, label=lead.name, changes=changes, batch_id=operation.id)
+    entry = timeline.write("lead", lead.id, "claimed", "change", actor, pool=pool.name, user_id=actor.id)
+    timeline.note(operation, entry)
     events.record("lead.claimed", lead.id, actor=str(actor), tenant_id=lead.tenant_id, owner_id=actor.id)
     db.session.add(
         AssignLog(
@@ -205,3 +214,15 @@ def _had_it_last(lead: Lead, pool: Pool, actor: Actor) -> str:
 
 def _when(moment: datetime) -> str:
     return f"{moment.astimezone(clock.SHANGHAI):%m-%d %H:%M}"
+
+
+def _given_back(row: Any, done: OperationRow, restored: frozenset[str]) -> None:
+    """An undone claim counts as given back: whoever had the lead last stands back for some days here too."""
+    is_claim = isinstance(row, Lead) and {"claimed_at", "pool_id", "owner_id"} <= restored
+    if is_claim and done.before["owner_id"] is None and done.before["pool_id"] is not None:
+        loser = done.after["owner_id"]
+        event = {"pool_id": row.pool_id, "lead_id": row.id, "user_id": loser, "by_id": loser, "kind": "released"}
+        db.session.add(PoolEvent(tenant_id=row.tenant_id, day=clock.today(), reason="撤销领取", **event))
+
+
+operations.when_undone(_given_back)

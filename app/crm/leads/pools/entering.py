@@ -11,7 +11,7 @@ from app.crm.access.actor import Actor
 from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
 from app.crm.leads.pools.models import Pool, PoolEvent
-from app.crm.records import keep, timeline
+from app.crm.records import keep, operations, timeline
 from app.crm.records.models import Operation
 
 _AUDITED = {"entered": "pool", "released": "release", "recycled": "recycle"}  # how the audit calls each way in
@@ -28,12 +28,11 @@ def put(
         raise Invalid("这个公海已停用，请另选一个。", field="pool_id")
     before = lead.owner_id
     here = {"pool_id": pool.id, "entered_pool_at": clock.now(), "claimed_at": None}
-    label = f"线索「{lead.name}」进入{pool.name}"
-    keep.set_columns(
-        LEAD, lead, {"owner_id": None, **here}, actor, _AUDITED[kind], label=label, operation=operation, reason=reason
-    )
+    operation = operation or operations.begin(_AUDITED[kind], f"线索「{lead.name}」进入{pool.name}", actor)
+    keep.set_columns(LEAD, lead, {"owner_id": None, **here}, actor, _AUDITED[kind], operation=operation, reason=reason)
     note(kind, lead, pool.id, actor, user_id=before, reason=reason)
-    timeline.write("lead", lead.id, kind, "change", actor, body=reason, pool=pool.name, user_id=before)
+    entry = timeline.write("lead", lead.id, kind, "change", actor, body=reason, pool=pool.name, user_id=before)
+    timeline.note(operation, entry)
 
 
 def note(
