@@ -30,7 +30,9 @@ class Buyer:
     patience: float = 60.0
     session: requests.Session = field(default_factory=requests.Session)
     order_no: str = ""
+    page: str = ""  # the order's, as it was last seen
     requests_made: int = 0
+    seconds_asked: float = 0.0  # that the answered requests took
 
     def __post_init__(self) -> None:
         self.session.trust_env = False
@@ -38,8 +40,8 @@ class Buyer:
 
     def place(self, product: str = "saas", package: str = "pro", months: int = 12) -> str:
         """Choose, prove the phone, place the order; gives its number."""
-        self._post(f"/checkout/{product}", {"package": package, "months": months}, form_at=f"/checkout/{product}")
-        page = self.get(f"/checkout/{product}/info").text
+        self.get(f"/checkout/{product}")
+        page = self.get(f"/checkout/{product}/info?package={package}&months={months}").text
         words = {
             "company_name": f"压测{self.phone[-4:]}商贸有限公司",
             "contact_name": "周予安",
@@ -47,12 +49,14 @@ class Buyer:
             "email": f"buyer{self.phone}@example.com",
             "agree": "y",
         }
-        self._submit(f"/checkout/{product}/code", words, page)
+        fragment = {"HX-Request": "true", "HX-Target": "phone_proof"}
+        self._submit(f"/checkout/{product}/code", words, page, headers=fragment)
         words["code"] = self._wait_for(self._sms_code, "the SMS code")
         answer = self._submit(f"/checkout/{product}/info", words, page)
         if "/checkout/orders/" not in answer.url:
             raise PurchaseFailed(f"no order: {answer.status_code} {_words(answer.text)}")
         self.order_no = answer.url.rsplit("/", 1)[1].partition("?")[0]
+        self.page = answer.text
         return self.order_no
 
     def choose(self, gateway: str) -> None:
@@ -79,14 +83,15 @@ class Buyer:
     def get(self, path: str) -> requests.Response:
         return self._send("GET", path)
 
-    def _post(self, path: str, words: dict[str, Any], *, form_at: str) -> requests.Response:
-        return self._submit(path, words, self.get(form_at).text)
-
-    def _submit(self, path: str, words: dict[str, Any], page: str, follow: bool = True) -> requests.Response:
+    def _submit(
+        self, path: str, words: dict[str, Any], page: str, follow: bool = True, headers: dict[str, str] | None = None
+    ) -> requests.Response:
         token = _TOKEN.search(page)
         if token is None:
             raise PurchaseFailed(f"no form on the page before {path}: {_words(page)}")
-        return self._send("POST", path, data={**words, "csrf_token": html.unescape(token[1])}, allow_redirects=follow)
+        return self._send(
+            "POST", path, data=words | {"csrf_token": html.unescape(token[1])}, allow_redirects=follow, headers=headers
+        )
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Try until the shop answers; a refusal is an answer, a broken connection or a 5xx is none."""
@@ -96,6 +101,8 @@ class Buyer:
             try:
                 answer = self.session.request(method, self.base_url + path, timeout=20, **options)
                 if answer.status_code < 500:
+                    self.requests_made += len(answer.history)  # a browser that is led elsewhere asks there, too
+                    self.seconds_asked += sum(step.elapsed.total_seconds() for step in (*answer.history, answer))
                     return answer
                 trouble = f"{answer.status_code}"
             except requests.RequestException as error:

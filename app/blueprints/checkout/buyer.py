@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Response, redirect, url_for
+from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, HiddenField, StringField
 from wtforms.validators import DataRequired, Email, Length, Optional
 
 from app.blueprints.checkout import area, browser, purchase
-from app.blueprints.checkout.plan import TITLES, quoted, summary_lines
+from app.blueprints.checkout.plan import TITLES, quoted, summary_lines, take_choice
 from app.core.errors import Refused
 from app.customers import phones
 from app.web import proofs
@@ -31,6 +31,9 @@ class BuyerForm(ProofForm):
 
 @area.get("/<any(saas, private):product>/info")
 def buyer(product: str) -> ResponseReturnValue:
+    """The form; that of the packages leads here with the choice (``?package=pro&months=12``)."""
+    if "package" in request.args and (refused := take_choice(product)) is not None:
+        return refused
     if browser.chosen(product) is None:
         return redirect(url_for("checkout.plan", product=product), 303)
     return _buyer_page(product, BuyerForm(formdata=None), Proof())

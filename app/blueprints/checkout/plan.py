@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flask import redirect, request, url_for
+from flask import Response, request
 from flask.typing import ResponseReturnValue
-from wtforms import IntegerField, StringField
 
 from app.blueprints.checkout import area, browser, wechat
 from app.blueprints.checkout.browser import Choice
@@ -14,7 +13,6 @@ from app.core.errors import Refused
 from app.orders import queries as orders
 from app.orders.models import Order
 from app.web.agreements import OPERATOR
-from app.web.forms import Form
 from app.web.pages import page
 from app.web.template_filters import money, months
 
@@ -22,34 +20,28 @@ _USUAL_MONTHS = 12
 TITLES = {"saas": "SaaS 云端版", "private": "私有部署版"}
 
 
-class PlanForm(Form):
-    """Code and months; whatever else a browser sends, a price above all, is not read."""
-
-    package = StringField()
-    months = IntegerField()
-
-
 @area.get("/<any(saas, private):product>")
 def plan(product: str) -> ResponseReturnValue:
     """The packages; the address may preselect one (``?package=pro&months=12``)."""
     if (away := wechat.detour()) is not None:
         return away
-    wanted = Choice(request.args.get("package", ""), request.args.get("months", 0, type=int))
-    return _plan_page(product, PlanForm(formdata=None), _nearest(product, wanted))
+    return _plan_page(product, _nearest(product, _asked_for()))
 
 
-@area.post("/<any(saas, private):product>", endpoint="choose_plan")
-def choose(product: str) -> ResponseReturnValue:
-    form = PlanForm()
-    choice = Choice(form.package.data or "", form.months.data or 0)
+def take_choice(product: str) -> Response | None:
+    """Keep the choice that the form of the packages brings; gives its page again, with the reason, if it is not on sale."""
+    choice = _asked_for()
     try:
         quoted(product, choice)
     except Refused as error:
-        form.refuse(error)
-        form.refusal = error.message
-        return _plan_page(product, form, _nearest(product, choice), status=422)
+        return _plan_page(product, _nearest(product, choice), refusal=error.message, status=422)
     browser.choose(product, choice)
-    return redirect(url_for("checkout.buyer", product=product), 303)
+    return None
+
+
+def _asked_for() -> Choice:
+    """Code and months in the address; whatever else a browser sends, a price above all, is not read."""
+    return Choice(request.args.get("package", ""), request.args.get("months", 0, type=int))
 
 
 def quoted(product: str, choice: Choice) -> Quote:
@@ -80,13 +72,13 @@ def _nearest(product: str, wanted: Choice) -> Choice:
     )
 
 
-def _plan_page(product: str, form: PlanForm, choice: Choice, status: int = 200) -> ResponseReturnValue:
+def _plan_page(product: str, choice: Choice, *, refusal: str = "", status: int = 200) -> Response:
     return page(
         "checkout/plan.html",
         fragments=("order_summary",),
         status=status,
         step=1,
-        form=form,
+        refusal=refusal,
         product=product,
         titles=TITLES,
         packages=queries.packages(product),

@@ -11,6 +11,7 @@ from app.payments.models import Payment
 from app.provisioning import queries as provisioning
 from app.provisioning.queries import StepView
 
+_AT_ONCE_FOR = 5  # seconds in which the code to scan, or what was paid for, usually comes: it is shown at once
 _QUICK_FOR = 120  # seconds in which the page asks every second; later it has time
 _ASKING_FOR = 20  # seconds in which an answer of the gateway may be expected
 _DOUBT_LASTS = 180
@@ -66,8 +67,11 @@ def _unpaid(order: Order, gateway: str | None, asked_at: int) -> Standing:
         return Standing("closing", shown, attempt, pace="2s")
     age = (clock.now() - (attempt.created_at if attempt else order.created_at)).total_seconds()
     asked = _asked(asked_at)
+    stage = _stage_of(attempt)
     pace = "1s" if age < _QUICK_FOR or asked == "now" else "5s"
-    return Standing(_stage_of(attempt), shown, attempt, asked=asked, pace=pace)
+    if stage == "preparing" and age < _AT_ONCE_FOR:
+        pace = "300ms"
+    return Standing(stage, shown, attempt, asked=asked, pace=pace)
 
 
 def _stage_of(attempt: Payment | None) -> str:
@@ -89,4 +93,7 @@ def _undelivered(order: Order) -> Standing:
     steps = tuple(provisioning.progress(order))
     age = (clock.now() - order.paid_at).total_seconds() if order.paid_at else 0
     stage = "stuck" if order.delivery == "failed" else "opening"
-    return Standing(stage, order.paid_by or "wechat", steps=steps, pace="1s" if age < _QUICK_FOR else "5s")
+    pace = "1s" if age < _QUICK_FOR else "5s"
+    if stage == "opening" and age < _AT_ONCE_FOR:
+        pace = "300ms"
+    return Standing(stage, order.paid_by or "wechat", steps=steps, pace=pace)

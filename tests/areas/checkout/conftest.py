@@ -43,7 +43,9 @@ class Buyer:
     )
 
     def choose(self, package: str = "pro", months: int = 12, **more: str) -> TestResponse:
-        return self.client.post(f"/checkout/{self.product}", data={"package": package, "months": months, **more})
+        return self.client.get(
+            f"/checkout/{self.product}/info", query_string={"package": package, "months": months, **more}
+        )
 
     def ask_code(self, **more: str) -> TestResponse:
         return self.client.post(f"/checkout/{self.product}/code", data={**self.details, "phone": self.phone, **more})
