@@ -36,6 +36,7 @@ RECURRING: dict[str, Recurring] = {
     "seal_audit": Recurring(60, "bulk", "app.core.seals:seal"),
     "look_for_anomalies": Recurring(30, "bulk", "app.crm.access.anomalies:look"),
     "anchor_audit": Recurring(600, "bulk", "app.core.seals:anchor"),
+    "archive_audit": Recurring(6 * 3600, "bulk", "app.core.archiving:archive_old"),
     "forget_imported_files": Recurring(3600, "bulk", "app.crm.imports.stages:forget_files"),
     "wake_imports": Recurring(60, "bulk", "app.crm.imports.run:wake_silent"),
     "forget_exports": Recurring(3600, "bulk", "app.crm.records.exports:forget_expired"),

@@ -84,8 +84,9 @@ def _keep_rows(session: Session, _context: Any, _instances: Any) -> None:
 
 @event.listens_for(Session, "do_orm_execute")
 def _keep_table(state: ORMExecuteState) -> None:
-    """No statement changes the table but the sealer's, which says so by an execution option."""
-    if not (state.is_update or state.is_delete) or state.execution_options.get("audit_seal"):
+    """No statement changes the table but the sealer's and the archiver's, which say so by an execution option."""
+    allowed = "audit_seal" if state.is_update else "audit_archive"
+    if not (state.is_update or state.is_delete) or state.execution_options.get(allowed):
         return
     if state.bind_mapper is inspect(AuditEvent):
         raise Written("the audit trail is neither changed nor deleted by a statement")
@@ -111,12 +112,17 @@ def write(tenant_id: str, action: str, entity: str, entity_id: str = "", **more:
 
 
 # The same in the database itself, for whoever comes around the program; a migration writes these: a row is only ever
-# sealed, once, and never deleted. (An archive first drops the trigger, as the owner of the table.)
+# sealed, once, and goes only when its month stands in the archive's table and six months are over.
 _COLUMNS = tuple(column.name for column in AuditEvent.__table__.columns if column.name not in SEAL)  # type: ignore[attr-defined]
 _SAME = " AND ".join(f"NEW.{name}::text IS NOT DISTINCT FROM OLD.{name}::text" for name in _COLUMNS)
+_PUT_AWAY = (
+    "EXISTS (SELECT 1 FROM crm_audit_archives AS kept WHERE kept.tenant_id = OLD.tenant_id "
+    "AND OLD.day BETWEEN kept.first_day AND kept.last_day)"
+)
 POSTGRESQL = (
     "CREATE FUNCTION crm_audit_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
     f"IF TG_OP = 'UPDATE' AND OLD.hash IS NULL AND {_SAME} THEN RETURN NEW; END IF; "
+    f"IF TG_OP = 'DELETE' AND OLD.day < CURRENT_DATE - 180 AND {_PUT_AWAY} THEN RETURN OLD; END IF; "
     "RAISE EXCEPTION 'rows of crm_audit_events are only added'; END $$",
     "CREATE TRIGGER crm_audit_events_kept BEFORE UPDATE OR DELETE ON crm_audit_events "
     "FOR EACH ROW EXECUTE FUNCTION crm_audit_kept()",
@@ -133,6 +139,7 @@ SQLITE = (
     f"WHEN OLD.hash IS NOT NULL OR {' OR '.join(f'NEW.{name} IS NOT OLD.{name}' for name in _COLUMNS)} "
     "BEGIN SELECT RAISE(ABORT, 'rows of crm_audit_events are only added'); END",
     "CREATE TRIGGER crm_audit_events_whole BEFORE DELETE ON crm_audit_events "
+    f"WHEN OLD.day IS NULL OR OLD.day >= date('now', '-180 days') OR NOT {_PUT_AWAY} "
     "BEGIN SELECT RAISE(ABORT, 'rows of crm_audit_events are only added'); END",
 )
 _DIFFERENT = " OR ".join(f"NOT (NEW.`{name}` <=> OLD.`{name}`)" for name in _COLUMNS)
@@ -140,7 +147,8 @@ _SIGNAL = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'rows of crm_audit_events 
 MARIADB = (
     "CREATE TRIGGER crm_audit_events_kept BEFORE UPDATE ON crm_audit_events FOR EACH ROW "
     + f"IF OLD.hash IS NOT NULL OR {_DIFFERENT} THEN {_SIGNAL}; END IF",
-    f"CREATE TRIGGER crm_audit_events_whole BEFORE DELETE ON crm_audit_events FOR EACH ROW {_SIGNAL}",
+    "CREATE TRIGGER crm_audit_events_whole BEFORE DELETE ON crm_audit_events FOR EACH ROW "
+    f"IF OLD.day IS NULL OR OLD.day >= CURRENT_DATE - INTERVAL 180 DAY OR NOT {_PUT_AWAY} THEN {_SIGNAL}; END IF",
 )
 AWAY = (
     "DROP TRIGGER IF EXISTS crm_audit_events_whole",

@@ -20,7 +20,7 @@ from sqlalchemy import Date, Integer, Select, String, UniqueConstraint, inspect,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core import clock, crypto, tenancy
+from app.core import archive, clock, crypto, tenancy
 from app.core.audit import AuditEvent
 from app.core.db import Changing, db
 from app.core.tenancy import TenantOwned
@@ -182,7 +182,7 @@ def verify(tenant_id: str) -> list[Break]:
     Needs a scope that reaches the tenant. An empty list: the trail is as it was written.
     """
     ends = db.session.scalars(select(AuditSeal).where(AuditSeal.tenant_id == tenant_id).order_by(AuditSeal.day)).all()
-    found = [fault for end in ends for fault in _faults_of(end)]
+    found = [fault for end in ends for fault in faults_of(end)]
     days = {end.day for end in ends}
     stray = select(AuditEvent.day, AuditEvent.place, AuditEvent.id).where(
         AuditEvent.tenant_id == tenant_id, AuditEvent.day.is_not(None), AuditEvent.day.not_in(sorted(days))
@@ -191,9 +191,10 @@ def verify(tenant_id: str) -> list[Break]:
     return found + [Break(day, 0, "cut") for day in _anchored_days(tenant_id) - days]
 
 
-def _faults_of(end: AuditSeal) -> Iterator[Break]:
+def faults_of(end: AuditSeal) -> Iterator[Break]:
+    """Where one day's chain does not hold, wherever its rows are: in the database, or in the archive."""
     place, before = 0, _beginning(end.tenant_id, end.day)
-    for row in _chain(end):
+    for row in chain(end):
         place += 1
         while row.place is not None and place < row.place:
             yield Break(end.day, place, "missing")
@@ -210,8 +211,12 @@ def _faults_of(end: AuditSeal) -> Iterator[Break]:
         yield Break(end.day, max(place, count), "cut")
 
 
-def _chain(end: AuditSeal) -> Iterator[AuditEvent]:
+def chain(end: AuditSeal) -> Iterator[AuditEvent]:
     """The rows of a day's chain in their places, some at a time: no day is too long for the memory."""
+    put_away = archive.of_day(end.tenant_id, end.day)
+    if put_away is not None:
+        yield from archive.rows(put_away, end.day)
+        return
     after = 0
     while True:
         rows = db.session.scalars(

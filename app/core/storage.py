@@ -42,6 +42,8 @@ def writing(key: str) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # whoever deletes the rows that a file stands for relies on it
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)

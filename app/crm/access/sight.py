@@ -17,6 +17,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from app.core import tenancy
 from app.core.db import db
+from app.core.archive import AuditArchive
 from app.core.seals import AuditSeal
 from app.crm.access.models import CrmUser, Department, Role, UserRole
 from app.crm.access.policy import Policy
@@ -96,5 +97,5 @@ def _is_everything(condition: Any) -> bool:
     return bool(condition.compare(true()))
 
 
-for _model in (CrmUser, Department, Role, UserRole, AuditSeal):
+for _model in (CrmUser, Department, Role, UserRole, AuditSeal, AuditArchive):
     shows(_model, everybody)
