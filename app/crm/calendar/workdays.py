@@ -35,6 +35,17 @@ class Calendar:
         local = moment.astimezone(clock.SHANGHAI)
         return start <= local.hour * 60 + local.minute < end and self.is_working_day(local.date())
 
+    def working_seconds(self, start: datetime, end: datetime) -> float:
+        """The seconds from ``start`` to ``end`` (both aware) that lie on working days, cut at midnight in Asia/Shanghai."""
+        total, moment = 0.0, start
+        while moment < end:
+            day = moment.astimezone(clock.SHANGHAI).date()
+            after = min(clock.end_of_day(day), end)
+            if self.is_working_day(day):
+                total += (after - moment).total_seconds()
+            moment = after
+        return total
+
     def next_working_day(self, day: date) -> date:
         """``day`` itself if the tenant works on it, else the first day after it on which it does."""
         for days in range(366):

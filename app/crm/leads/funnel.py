@@ -20,6 +20,8 @@ from app.core.db import db
 from app.core.filters import Tree
 from app.core.states import Transition
 from app.crm.access.actor import Actor
+from app.crm.activities.models import Communication
+from app.crm.calendar.workdays import Calendar
 from app.crm.leads.lead import CLOSE_REASONS, CONVERT_REASONS, LEAD, STEPS
 from app.crm.leads.models import Lead, LeadStep
 from app.crm.records import terms
@@ -150,28 +152,49 @@ def activity(period: Period, actor: Actor, tree: Tree | None = None) -> tuple[in
     return converted, created, rate(converted, created)
 
 
-def cycle(period: Period, actor: Actor, tree: Tree | None = None) -> tuple[Spread, int]:
-    """From coming in to the first conversion, of those first converted in the period; and how many were reopened."""
+def cycle(
+    period: Period, actor: Actor, tree: Tree | None = None, *, calendar: Calendar | None = None
+) -> tuple[Spread, int]:
+    """From coming in to the first conversion, of those first converted in the period; and how many were reopened.
+
+    With a ``calendar`` only its working days count.
+    """
     start, end = period.edges
     statement = select(Lead.created_at, Lead.converted_at, Lead.status).where(
         Lead.converted_at >= start, Lead.converted_at < end, *_live(actor, tree)
     )
     rows = db.session.execute(statement).all()
-    days = [_days(row.created_at, row.converted_at) for row in rows]
+    days = [_days(row.created_at, row.converted_at, calendar) for row in rows]
     return spread(days), sum(row.status != "converted" for row in rows)
 
 
-def first_response(period: Period, actor: Actor, tree: Tree | None = None) -> Spread:
-    """From coming in to the first move to 联系中, of the cohort: how long a lead waits for the first word."""
+def cycle_trees(period: Period, tree: Tree | None = None) -> dict[str, Tree]:
+    """The lists behind ``cycle`` and ``activity``: first converted in the period, of those the reopened, still customers."""
+    converted = filters.both(tree, period.tree("converted_at"))
+    return {
+        "n": converted,
+        "reopened": filters.both(converted, _is("status", "new", "contacting", "qualified", "closed")),
+        "converted": filters.both(converted, _is("status", "converted")),
+    }
+
+
+def first_response(
+    period: Period, actor: Actor, tree: Tree | None = None, *, calendar: Calendar | None = None
+) -> Spread:
+    """From coming in to the first time that one of us wrote, called or came, of the cohort (CRM §6).
+
+    A lead that was only moved on, or that only wrote to us, was not answered. With a ``calendar`` only its working days
+    count.
+    """
     first = (
-        select(Transition.subject_id, func.min(Transition.created_at).label("at"))
-        .where(Transition.subject_type == Lead.__tablename__, Transition.to_state.in_(("contacting", "qualified")))
-        .group_by(Transition.subject_id)
+        select(Communication.lead_id, func.min(Communication.at).label("at"))
+        .where(Communication.direction == "out", Communication.deleted_at.is_(None), Communication.lead_id.is_not(None))
+        .group_by(Communication.lead_id)
         .subquery()
     )
-    statement = select(Lead.created_at, first.c.at).join(first, first.c.subject_id == Lead.id)
+    statement = select(Lead.created_at, first.c.at).join(first, first.c.lead_id == Lead.id)
     rows = db.session.execute(statement.where(*_cohort(period, actor, tree))).all()
-    return spread([_days(row[0], row[1]) for row in rows])
+    return spread([max(_days(row[0], row[1], calendar), Decimal(0)) for row in rows])
 
 
 def dwell(period: Period, actor: Actor, tree: Tree | None = None) -> dict[str, Spread]:
@@ -223,8 +246,9 @@ def _tenth(days: Decimal) -> Decimal:
     return days.quantize(Decimal("0.1"), ROUND_HALF_UP)
 
 
-def _days(start: datetime, end: datetime) -> Decimal:
-    return Decimal(str((end - start).total_seconds())) / 86_400
+def _days(start: datetime, end: datetime, calendar: Calendar | None = None) -> Decimal:
+    seconds = (end - start).total_seconds() if calendar is None else calendar.working_seconds(start, end)
+    return Decimal(str(seconds)) / 86_400
 
 
 def _live(actor: Actor, tree: Tree | None) -> list[ColumnElement[bool]]:

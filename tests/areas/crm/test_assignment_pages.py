@@ -75,6 +75,40 @@ def test_a_rule_is_written_published_and_assigns(ours, browser, record, work, st
         assert (member.weight, member.max_open, member.max_per_day) == (3, 20, None)
 
 
+def test_a_member_takes_only_the_leads_that_fit_his_own_conditions(ours, browser, record, work, stored):
+    client, first, second = browser(ours), ours.people["sales1"], ours.people["sales2"]
+    both = {"member": [first, second], "strategy": "round_robin"}
+    write_rule(client, ours, **both)
+    with working(ours):
+        rule = rules.listed()[0].id
+
+    answer = client.post(f"/crm/settings/assignment/{rule}", data=RULE | FILTER | both | {"do": f"only-{first}"})
+    assert answer.status_code == 303 and answer.location.endswith(f"/members/{first}")
+    assert "林知远接哪些线索" in client.get(answer.location).text
+    only = {"n": "1", "field-0": "region", "op-0": "contains", "value-0": "杭州", "do": "save"}
+    assert client.post(answer.location, data=only).status_code == 303
+    assert "只接：地区包含杭州" in client.get(f"/crm/settings/assignment/{rule}").text
+
+    client.post(f"/crm/settings/assignment/{rule}", data=RULE | FILTER | both | {"do": "publish"})
+    ids = [
+        record(ours, "lead", name=f"第{n}位", source="wechat", region=place)
+        for n, place in enumerate(["北京", "杭州", "上海"])
+    ]
+    work()
+    assert [stored(Lead, key).owner_id for key in ids] == [second, first, second]
+
+
+def test_a_condition_of_a_member_without_a_value_is_refused_and_nobody_else_s_page_is_there(ours, browser):
+    client, first = browser(ours), ours.people["sales1"]
+    write_rule(client, ours)
+    with working(ours):
+        rule = rules.listed()[0].id
+
+    bad = {"n": "1", "field-0": "region", "op-0": "contains", "do": "save"}
+    assert client.post(f"/crm/settings/assignment/{rule}/members/{first}", data=bad).status_code == 422
+    assert client.get(f"/crm/settings/assignment/{rule}/members/{ours.people['sales3']}").status_code == 404
+
+
 def test_a_draft_shows_rows_as_they_are_added_and_taken_away_and_stores_nothing(ours, browser):
     client = browser(ours)
 

@@ -114,31 +114,67 @@ def _rule_sent(rule: AssignRule | None, form: RuleForm, there: Any) -> ResponseR
         _pause(rule, asked)
         there = rules.members(rule)
     filtered, rows = rule_form.typed_filter(), rule_form.typed_members(there, _paused(there))
-    if asked not in {"save", "publish"}:
+    if asked not in {"save", "publish"} and not asked.startswith("only-"):
         return _rule_page(rule, form, filtered, rows, there)
     if form.validate():
         try:
-            return _save(rule, form, filtered, rows, publish=asked == "publish")
+            return _save(rule, form, filtered, rows, asked)
         except Refused as error:
             form.refuse(error)
     return _rule_page(rule, form, filtered, rows, there, status=422)
 
 
 def _save(
-    rule: AssignRule | None, form: RuleForm, filtered: FilterForm, rows: list[MemberRow], *, publish: bool
+    rule: AssignRule | None, form: RuleForm, filtered: FilterForm, rows: list[MemberRow], asked: str
 ) -> ResponseReturnValue:
+    """Keep the draft; and publish it, or go on to which leads a member takes ("only-<user>")."""
     values = form.values() | {"filter_ast": filtered.tree}
     wanted = [row.values() for row in rows]
-    if publish and not wanted:
+    if asked == "publish" and not wanted:
         raise Invalid("请先添加至少一位成员。", field="members")
     if rule is None:
         rule = rules.add(values, me())
     else:
         rules.change(rule, values, me())
     rules.set_members(rule, wanted, me())
-    if publish:
+    if asked.startswith("only-"):
+        return done(url_for("crm.assignment_member", rule_id=rule.id, user_id=asked.removeprefix("only-")))
+    if asked == "publish":
         return done(url_for("crm.assignment"), f"「{rule.name}」第 {rules.publish(rule, me())} 版已生效")
     return done(url_for("crm.assignment_rule", rule_id=rule.id), "已存为草稿，发布以后才按它分配")
+
+
+@area.route("/settings/assignment/<rule_id>/members/<user_id>", methods=["GET", "POST"])
+@manages
+def assignment_member(rule_id: str, user_id: str) -> ResponseReturnValue:
+    """Which of the rule's leads one member takes: 只接某些产品、某些地区."""
+    rule = rules.find(rule_id, for_update=request.method == "POST")
+    member = next((one for one in rules.members(rule) if one.user_id == user_id), None)
+    if member is None:
+        raise NotFound("这位同事不在这条规则里。")
+    if request.method == "GET":
+        return _member_page(rule, user_id, rule_form.filter_of(member.filter_ast))
+    filtered = rule_form.typed_filter()
+    if request.form.get("do") != "save":
+        return _member_page(rule, user_id, filtered)
+    try:
+        rules.set_filter(rule, user_id, filtered.tree, me())
+    except Invalid as error:
+        return _member_page(rule, user_id, filtered, error.message)
+    return done(url_for("crm.assignment_rule", rule_id=rule.id), "已存为草稿，发布以后才按它分配")
+
+
+def _member_page(rule: AssignRule, user_id: str, filtered: FilterForm, problem: str = "") -> ResponseReturnValue:
+    return page(
+        "crm/leads/assignment_member.html",
+        fragments=("rule_filter",),
+        status=422 if problem else 200,
+        rule=rule,
+        name=people.names(me()).get(user_id, "已离开的同事"),
+        filter=filtered.shown(),
+        problem=problem,
+        here=url_for("crm.assignment_member", rule_id=rule.id, user_id=user_id),
+    )
 
 
 @area.post("/settings/assignment/<rule_id>/move")

@@ -14,6 +14,7 @@ from app.blueprints.crm.rights import right
 from app.core import clock
 from app.core.filters import Tree
 from app.crm.access import people
+from app.crm.calendar import workdays
 from app.crm.leads import funnel
 from app.crm.leads.funnel import Period
 from app.crm.leads.lead import SOURCES
@@ -21,6 +22,7 @@ from app.web.pages import page
 
 SPANS = (("30", "近 30 天"), ("90", "近 90 天"), ("365", "近一年"), ("month", "本月"), ("last_month", "上月"))
 CUTS = (("", "不分"), ("source", "按来源"), ("owner_id", "按负责人"), ("campaign", "按活动"))
+KINDS = (("", "按自然日"), ("work", "按工作日"))
 _LONGEST = 3 * 366
 
 
@@ -32,7 +34,9 @@ def lead_funnel() -> ResponseReturnValue:
     cut = cut if cut in dict(CUTS) else ""
     actor = me()
     lost, won = funnel.reasons(period, actor)
-    spread, reopened = funnel.cycle(period, actor)
+    days = "work" if request.args.get("days") == "work" else ""
+    calendar = workdays.of_tenant(actor.tenant_id) if days else None
+    spread, reopened = funnel.cycle(period, actor, calendar=calendar)
     return page(
         "crm/leads/funnel.html",
         fragments=("funnel_report",),
@@ -45,7 +49,10 @@ def lead_funnel() -> ResponseReturnValue:
         activity=funnel.activity(period, actor),
         cycle=spread,
         reopened=reopened,
-        response=funnel.first_response(period, actor),
+        cycle_trees=funnel.cycle_trees(period),
+        days_kind=days,
+        kinds=KINDS,
+        response=funnel.first_response(period, actor, calendar=calendar),
         dwell=funnel.dwell(period, actor),
         lost=lost,
         won=won,

@@ -100,6 +100,11 @@ class MemberRow:
     is_paused: bool = False
     filter_ast: Tree | None = None
 
+    @property
+    def takes(self) -> str:
+        """Which leads he takes, in a sentence; "" for all that the rule gives."""
+        return words(self.filter_ast) if self.filter_ast and self.filter_ast != filters.EVERYTHING else ""
+
     def values(self) -> dict[str, Any]:
         """Raises Invalid for what is no whole number."""
         return {

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from app.core import clock
 from app.core.db import db
 from app.crm.access.actor import Actor
+from app.crm.activities import communications
+from app.crm.calendar import workdays
 from app.crm.leads import convert, funnel, status
 from app.crm.leads.funnel import Period
 from app.crm.leads.lead import LEAD
@@ -129,17 +131,50 @@ def test_the_cycle_is_measured_to_the_first_conversion(ours: Company, forty: Non
     )  # fmt: skip
 
 
-def test_the_first_answer_and_the_time_in_each_stage(ours: Company, add: Callable[..., str]) -> None:
+def test_the_time_in_each_stage_adds_all_visits_up(ours: Company, add: Callable[..., str]) -> None:
     add("一", "contacting", "qualified", "contacting", "closed", hours=24)
     add("二", "contacting", "qualified", "closed", hours=48)
 
     with clock.held(FIRST + timedelta(days=20)), working(ours, "admin") as actor:
-        response = funnel.first_response(JUNE, actor)
         stages = funnel.dwell(JUNE, actor)
 
-    assert (response.n, response.median) == (2, Decimal("1.5"))
     assert (stages["contacting"].n, stages["contacting"].mean) == (2, Decimal("2.0"))  # 1 + 1 days, and 2
     assert stages["qualified"].mean == Decimal("1.5")
+
+
+def test_the_first_answer_is_the_first_that_came_from_us(ours: Company, add: Callable[..., str]) -> None:
+    """CRM §6: neither their own message nor a mere move is an answer; of several the first counts."""
+    talks = {"一": [(1, "in"), (2, "out"), (5, "out")], "二": [(4, "out")], "三": [(1, "in")], "四": []}
+    for name, said in talks.items():
+        lead = add(name, *(["contacting"] if name == "四" else []))
+        for day, direction in said:
+            with clock.held(FIRST + timedelta(days=day)), working(ours, "admin") as actor:
+                values = {"channel": "phone", "content": "聊了聊", "direction": direction}
+                communications.record(LEAD, lead, values, actor)
+
+    with clock.held(FIRST + timedelta(days=20)), working(ours, "admin") as actor:
+        response = funnel.first_response(JUNE, actor)
+
+    assert (response.n, response.median) == (2, Decimal("3.0"))
+
+
+def test_by_working_days_a_weekend_is_no_time(ours: Company, add: Callable[..., str]) -> None:
+    add("周末前后", "converted", day=4, hours=96)  # Friday ten o'clock to Tuesday ten o'clock
+
+    with working(ours, "admin") as actor:
+        assert funnel.cycle(JUNE, actor)[0].median == Decimal("4.0")
+        calendar = workdays.of_tenant(ours.id)
+        assert funnel.cycle(JUNE, actor, calendar=calendar)[0].median == Decimal("2.0")
+
+
+def test_the_numbers_beside_the_cycle_open_their_rows(ours: Company, forty: None) -> None:
+    with working(ours, "admin") as actor:
+        days, reopened = funnel.cycle(JUNE, actor)
+        converted, _, _ = funnel.activity(JUNE, actor)
+        trees = funnel.cycle_trees(JUNE)
+        counted = {name: shown(actor, tree) for name, tree in trees.items()}
+
+    assert counted == {"n": days.n, "reopened": reopened, "converted": converted}
 
 
 def test_a_day_is_cut_at_midnight_in_shanghai(ours: Company, add: Callable[..., str]) -> None:
