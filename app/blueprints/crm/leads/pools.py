@@ -26,7 +26,7 @@ from app.crm.records import lists, reach, terms
 from app.crm.records import names as known_names
 from app.crm.records import show as shown_values
 from app.web import tables
-from app.web.area import begin_writing
+from app.web.area import begin_writing, keep_now
 from app.web.forms import Form, as_choices
 from app.web.pages import done, page
 
@@ -115,6 +115,7 @@ def _count_looks() -> None:
     if found is not None and watch.is_limited(found, me()):
         begin_writing()
         watch.look(db.session.scalars(select(Lead).where(Lead.id == found.id)).one(), me())
+        keep_now()
 
 
 def _pool_page(found: Pool, results: list[Claimed] | None = None) -> ResponseReturnValue:
