@@ -8,7 +8,6 @@ from pathlib import Path
 import redis
 import structlog
 from flask import Flask
-from flask_migrate import Migrate
 from flask_wtf import CSRFProtect
 from htmx_flask import Htmx
 from jinja2 import StrictUndefined
@@ -61,7 +60,6 @@ from jobs.subscriptions import SUBSCRIPTIONS
 log = structlog.get_logger(__name__)
 
 csrf = CSRFProtect()
-migrate = Migrate(directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
 
 AREAS = ("site", "checkout", "pay", "center", "admin", "crm", "forms", "hooks", "api")
 
@@ -160,7 +158,6 @@ def _set_up_templates(app: Flask, settings: Settings) -> None:
 def _set_up_extensions(app: Flask, settings: Settings) -> None:
     core_db.init_app(app)
     _insist_on_the_wall(app, settings)
-    migrate.init_app(app, db)
     csrf.init_app(app)
     Htmx(app)
     app.extensions["redis"] = redis.Redis.from_url(

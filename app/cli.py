@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-from alembic.migration import MigrationContext
 from flask import Flask, current_app
-from flask_migrate import upgrade
 
 from app.catalog.shipped import ship_catalogue
 from app.config import ROOT
@@ -22,16 +22,36 @@ from app.provisioning.releases import publish_release
 from app.staff.accounts import create_staff
 from app.staff.policy import ROLES
 
+if TYPE_CHECKING:
+    from flask_migrate import Migrate
+
 
 def init_app(app: Flask) -> None:
     for command in (prepare, reindex, seed, release, add_staff, audit, fill_leads, measure_pages):
         app.cli.add_command(command)
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":  # for `flask db …`
+        _attach_migrations(app)
+
+
+def migrations() -> Migrate:
+    """The schema's migrations. Imported by who needs them: the pages do without Alembic's ten megabytes."""
+    from flask_migrate import Migrate
+
+    return Migrate(directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
+
+
+def _attach_migrations(app: Flask) -> None:
+    if "migrate" not in app.extensions:
+        migrations().init_app(app, db)
 
 
 @click.command()
 @click.option("--demo", is_flag=True, help="Write the demo data of the sandbox too.")
 def prepare(demo: bool) -> None:
     """Migrate the database and ship the catalogue; a second time changes nothing."""
+    from flask_migrate import upgrade
+
+    _attach_migrations(current_app._get_current_object())  # type: ignore[attr-defined]
     before = _revision()
     upgrade()
     if before == "0001":
@@ -51,6 +71,8 @@ def _reindex() -> None:
 
 def _revision() -> str | None:
     """At which migration the database stands; None for an empty one."""
+    from alembic.migration import MigrationContext
+
     with db.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 

@@ -20,7 +20,7 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import now
 from rq.worker import SimpleWorker
 
-from app import create_app
+from app import lasting_app
 from jobs import base, dispatch, schedule
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ def application() -> Flask:
 
 @cache
 def _made() -> Flask:
-    return create_app()
+    return lasting_app()
 
 
 def worker(queues: list[str], connection: Redis) -> OutboxWorker:

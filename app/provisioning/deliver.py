@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import func, select
@@ -33,11 +35,19 @@ JOB = "provisioning.deliver_order"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its name in the books, what the buyer reads, and the verb; the verb gives what staff read."""
+    """One step: its name in the books, what the buyer reads, and the verb; the verb gives what staff read.
+
+    What takes long and needs no row is made by ``prepare`` before the transaction, and passed to the verb.
+    """
 
     name: str
     label: str
-    carry_out: Callable[[Order], str]
+    carry_out: Callable[..., str]
+    prepare: Callable[[], Any] | None = None
+
+    def verb(self) -> Callable[[Order], str]:
+        """What is to be done within the transaction."""
+        return self.carry_out if self.prepare is None else partial(self.carry_out, prepared=self.prepare())
 
 
 class NotPaid(Exception):
@@ -60,7 +70,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "saas": (
         Step("check_payment", "核对付款", check_payment),
         Step("create_tenant", "创建租户", tenants.create_tenant),
-        Step("create_admin", "创建管理员账号", tenants.create_admin),
+        Step("create_admin", "创建管理员账号", tenants.create_admin, prepare=tenants.make_first_password),
         Step("open_tenant", "启用租户", tenants.open_tenant),
     ),
     "private": (
@@ -123,6 +133,7 @@ def _carry_out(order_id: str, step: Step) -> bool:
     """Do one step if it is not done yet; gives whether delivery goes on."""
     began = clock.now()
     try:
+        carry_out = step.verb()
         with _transaction():
             order = orders.locked(order_id)
             if order.status != "paid":
@@ -130,7 +141,7 @@ def _carry_out(order_id: str, step: Step) -> bool:
                 return False
             row = _row(order_id, step)
             if row.state != "done":
-                row.detail = {"note": step.carry_out(order)}
+                row.detail = {"note": carry_out(order)}
                 row.state, row.error = "done", None
                 row.attempts += 1
                 row.started_at, row.finished_at = began, clock.now()

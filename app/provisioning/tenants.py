@@ -9,7 +9,7 @@ from app.provisioning import grants, ports, states, terms
 from app.provisioning.models import Tenant
 
 # bcrypt's cost for a random first password: 60 bits that live until the first log-in need no slow hash, and a slow one
-# would hold every delivery up, in the middle of its transaction. A fixed one is guessable and gets the full cost.
+# would hold every delivery up. A fixed one is guessable and gets the full cost.
 _ROUNDS_OF_RANDOM = 8
 
 _first_password = ""
@@ -35,11 +35,21 @@ def create_tenant(order: Order) -> str:
     return f"{tenant.code}，{grants.users_in_words(tenant)}，到 {tenant.expires_on}"
 
 
-def create_admin(order: Order) -> str:
-    """The tenant's user ``admin`` with a password for once, kept encrypted until it was changed."""
+def make_first_password() -> tuple[str, str]:
+    """A first password and its hash; made outside the delivery's transaction, because hashing is slow by design."""
+    if _first_password:
+        return _first_password, crypto.hash_password(_first_password)
+    password = crypto.random_code(3)
+    return password, crypto.hash_password(password, _ROUNDS_OF_RANDOM)
+
+
+def create_admin(order: Order, prepared: tuple[str, str]) -> str:
+    """The tenant's user ``admin`` with a password for once, kept encrypted until it was changed.
+
+    ``prepared``: what ``make_first_password`` gave.
+    """
     tenant = grants.existing(Tenant, order)
-    password = _first_password or crypto.random_code(3)
-    hashed = crypto.hash_password(password) if _first_password else crypto.hash_password(password, _ROUNDS_OF_RANDOM)
+    password, hashed = prepared
     ports.home().create_admin(tenant.id, order.contact_name, hashed)
     tenant.first_password = password
     return "账号 admin，初始密码随短信发出"
