@@ -30,6 +30,7 @@ from app.crm.access import origins as _crm_origins  # noqa: F401
 from app.crm.access import page_views as _crm_page_views  # noqa: F401
 from app.crm.activities import behaviour as _crm_behaviour  # noqa: F401
 from app.crm.activities import plans as _crm_plans  # noqa: F401
+from app.crm.activities import next_follow as _crm_next_follow  # noqa: F401
 from app.crm.calendar import models as _crm_calendar  # noqa: F401
 from app.crm.capture import models as _crm_capture  # noqa: F401
 from app.crm.customers import customer as _crm_customers  # noqa: F401

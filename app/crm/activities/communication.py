@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from app.crm.access.actor import Actor
 from app.crm.access.policy import Policy
 from app.crm.activities import about
@@ -41,6 +44,13 @@ def kept(communication: Communication, action: str, operation: Operation, actor:
     communications.tell(communication, operation, actor)
 
 
+def adds(values: Mapping[str, Any], actor: Actor, draft: str) -> Communication:
+    """A new one of a form: it moves the record's dates along like any other."""
+    from app.crm.activities import communications
+
+    return communications.record_with_contact(values, actor, draft)
+
+
 COMMUNICATION = types.register(
     RecordType(
         key="communication",
@@ -68,6 +78,7 @@ COMMUNICATION = types.register(
         search_by=("name",),
         company_field="",
         derive=derive,
+        adds=adds,
         kept=kept,
     )
 )

@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from app.core import clock, events, storage
 from app.core.db import db, is_key
-from app.core.errors import Forbidden, Invalid, Refused
+from app.core.errors import Forbidden, Invalid, NotFound, Refused
 from app.crm.access.actor import Actor
 from app.crm.activities import about, tasks
 from app.crm.activities.communication import CHANNELS, COMMUNICATION
 from app.crm.activities.models import Communication, Task
-from app.crm.records import attachments, keep, operations, reach
+from app.crm.records import attachments, keep, operations, reach, types
 from app.crm.records.models import Operation
 from app.crm.records.types import RecordType
 
@@ -73,6 +73,21 @@ def record(
         record_id=parent.id,
     )
     return made
+
+
+def record_with_contact(values: Mapping[str, Any], actor: Actor, draft: str = "") -> Communication:
+    """Write down what a form says that names a contact, on him and the customer behind him.
+
+    Raises Invalid (contact_id) for one that names nobody: a communication always hangs on something; else as ``record``.
+    """
+    contact_id = COMMUNICATION.by_key["contact_id"].parse(values.get("contact_id"))
+    if contact_id is None:
+        raise Invalid("请选择联系人。给线索或客户写跟进，请到它的页面上写。", field="contact_id")
+    rest = {key: value for key, value in values.items() if key != "contact_id"}
+    try:
+        return record(types.get("contact"), contact_id, rest, actor, draft=draft)
+    except NotFound as error:
+        raise Invalid("没有找到这位联系人，请另选一位。", field="contact_id") from error
 
 
 def change(

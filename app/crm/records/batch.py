@@ -93,6 +93,8 @@ def change(
     _insert(AuditEvent, audited)
     _let_follow(described, written, action, operation, actor)
     if announced:
+    for record in written:
+        keep.tell_of_change(described, record, changed[record.id], operation, actor)
         _announce(described, keep.TOLD_AS.get(action, "changed"), written, actor)
     return changed
 

@@ -40,13 +40,17 @@ Verb = Callable[[RecordType, Any, dict[str, Any], Actor, Operation], bool]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What can be done to many: its right, its name, the verb for one row (False: there was nothing to do)."""
+    """What can be done to many: its right, its name, the verb for one row (False: there was nothing to do).
+
+    ``ended`` is called once when a run that did something is over, also one that was stopped.
+    """
 
     key: str
     right: str
     label: str
     verb: Verb
     check: Callable[[RecordType, dict[str, Any], Actor], None] | None = None
+    ended: Callable[[BulkRun, RecordType], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ def cancel(run_id: str) -> BulkRun:
     if run.is_over:
         raise Conflict("这次操作已经结束了。")
     STATES.move(run, "cancel")
+    _end(run)
     return run
 
 
@@ -191,6 +196,7 @@ def _next_chunk(run: BulkRun) -> bool:
     user = db.session.get(CrmUser, run.actor_id)
     if user is None or not user.is_active_user:
         STATES.move(run, "cancel", values={"trouble": "操作人的账号已经停用。"})
+        _end(run)
         return False
     actor, described = actors.of(user), types.get(run.object)
     sight.enter(actor.policy)
@@ -215,6 +221,7 @@ def _chunk(run: BulkRun, described: RecordType, actor: Actor) -> bool:
         STATES.move(run, "finish", actor=str(actor))
         if run.done:
             actor.audited("bulk", described.key, run.id, label=run.label, batch_id=run.operation_id)
+        _end(run)
         return False
     operation = _operation(run, actor)
     for key in keys:
@@ -222,6 +229,12 @@ def _chunk(run: BulkRun, described: RecordType, actor: Actor) -> bool:
         run.place = key
     db.session.flush()
     return True
+
+
+def _end(run: BulkRun) -> None:
+    ended = action(run.action).ended
+    if run.done and ended is not None:
+        ended(run, types.get(run.object))
 
 
 def _next_keys(run: BulkRun, described: RecordType, actor: Actor) -> Sequence[str]:
@@ -300,6 +313,15 @@ def _check_transfer(described: RecordType, values: dict[str, Any], actor: Actor)
     keep.check_owner(values["owner_id"])
 
 
+def _tell_new_owner(run: BulkRun, described: RecordType) -> None:
+    """One word of all that came to him."""
+    owner_id = run.values["owner_id"]
+    if owner_id == run.actor_id:
+        return
+    text = f"{db.session.get_one(CrmUser, run.actor_id).name}把 {run.done} {described.unit}{described.label}转给了你"
+    notices.tell(run.tenant_id, [owner_id], "given", text, f"/crm/{described.plural}", unique=f"bulk-given:{run.id}")
+
+
 def _change(described: RecordType, record: Any, values: dict[str, Any], actor: Actor, operation: Operation) -> bool:
     return bool(keep.change(described, record, {values["field"]: values["value"]}, actor, operation=operation))
 
@@ -355,7 +377,7 @@ def _delete(described: RecordType, record: Any, _values: dict[str, Any], actor: 
 
 
 for _action in (
-    Action("transfer", "transfer", "转移", _transfer, _check_transfer),
+    Action("transfer", "transfer", "转移", _transfer, _check_transfer, _tell_new_owner),
     Action("change", "edit", "修改", _change, _check_change),
     Action("tags", "edit", "打标签：", _tags, _check_tags),
     Action("delete", "delete", "删除", _delete),

@@ -24,6 +24,14 @@ from app.crm.records.models import Operation
 from app.crm.records.tags import RecordTag
 from app.crm.records.types import RecordType
 
+Changed = Callable[[RecordType, Any, Mapping[str, list[Any]], Operation, Actor], None]
+_on_change: list[Changed] = []
+
+
+def when_changed(tell: Changed) -> None:
+    """Let a room above know of every change, in its operation: ``tell(described, record, {column: [before, after]}, …)``."""
+    _on_change.append(tell)
+
 
 class Outdated(Conflict):
     """Somebody changed the record since it was read; ``present`` is what it is now."""
@@ -234,7 +242,7 @@ def audited_changes(described: RecordType, changed: Mapping[str, list[Any]], ten
             }
         elif field is not None and field.sensitive:
             said[key] = [_unreadable(value, tenant_id) for value in (before, after)]
-        elif field is not None or key in {described.stage_field, "deleted_at", "merged_into_id"}:
+        elif field is not None or key in {described.stage_field, "deleted_at", "merged_into_id", "pool_id"}:
             said[key] = [before, after]
     return said
 
@@ -297,6 +305,7 @@ def _finish(
     changed = operations.note(operation, "change", record, before)
     if described.kept is not None:
         described.kept(record, action, operation, actor)
+    tell_of_change(described, record, changed, operation, actor)
     said = audited_changes(described, changed, record.tenant_id)
     actor.audited(
         action, described.key, record.id, label=record.name, changes=said, reason=reason, batch_id=operation.id
@@ -305,6 +314,14 @@ def _finish(
         f"{described.key}.{TOLD_AS.get(action, 'changed')}", record.id, actor=str(actor), tenant_id=actor.tenant_id
     )
     return changed
+
+
+def tell_of_change(
+    described: RecordType, record: Any, changed: Mapping[str, list[Any]], operation: Operation, actor: Actor
+) -> None:
+    """Tell whoever asked by ``when_changed``; for whoever writes many records at once."""
+    for tell in _on_change:
+        tell(described, record, changed, operation, actor)
 
 
 TOLD_AS = {"delete": "deleted", "restore": "restored", "transfer": "transferred"}  # else: changed

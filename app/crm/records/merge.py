@@ -6,7 +6,7 @@ came later stays with the one that went on (CRM §14.3). A room says once what h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,14 @@ class Children:
 
 
 _children: list[Children] = []
+
+
+_on_merge: list[Callable[[RecordType, Any, Operation, Actor], None]] = []
+
+
+def when_merged(tell: Callable[[RecordType, Any, Operation, Actor], None]) -> None:
+    """Let a room above put in order what now hangs on the one that went on, in the same operation."""
+    _on_merge.append(tell)
 
 
 def children(
@@ -128,6 +136,8 @@ def merge(
     keep.change(described, survivor, values, actor, operation=operation)
     if latest:
         keep.set_columns(described, survivor, latest, actor, "change", operation=operation)
+    for tell in _on_merge:
+        tell(described, survivor, operation, actor)
     if operations.columns_of(survivor) == before:
         events.record(f"{described.key}.changed", survivor.id, actor=str(actor), tenant_id=actor.tenant_id)
     names = [loser.name for loser in losers]

@@ -18,6 +18,7 @@ class RecordType:
     """An object such as 线索: its model, its fields, and what is particular about it.
 
     ``plural`` is its word in an address (/crm/leads). ``derive`` reckons columns from others after each change.
+    ``adds`` makes a new one of what a form says, where that is more than to write it down.
     ``states`` moves ``stage_field``; nothing else writes it. ``reason_stages`` need a reason on every path.
     ``search_by`` are the fields that a search reads. ``company_field`` is the field that names the company.
     """
@@ -41,6 +42,7 @@ class RecordType:
     reason_stages: tuple[str, ...] = ()
     unique_phone: bool = False
     live_only: tuple[str, ...] = ()  # columns that are null while a record lies in the recycle bin
+    adds: Callable[[Mapping[str, Any], Any, str], Any] | None = None  # a new one of a form: (values, actor, draft)
     kept: Callable[[Any, str, Any, Any], None] | None = None  # after each write: (record, action, operation, actor)
     extras: Mapping[str, Any] = field(default_factory=dict)  # what a room above hangs on it: panels, actions
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.core import clock
+from app.crm.activities.models import Communication
 from tests.company import Company, CrmBrowser
 
 pytestmark = pytest.mark.database
@@ -314,3 +315,38 @@ def test_the_menu_counts_what_is_due_in_one_query(sales: CrmBrowser, count_queri
 
     assert re.search(r'待办<span class="num">1', page)
     assert sum("crm_tasks" in one for one in queries.statements) == 1
+
+
+def test_a_communication_on_nothing_is_refused_in_words(sales: CrmBrowser) -> None:
+    answer = sales.post("/crm/communications/new", data={**CALL, "at": in_days(-1)})
+
+    assert answer.status_code == 422 and "请选择联系人" in answer.text
+    assert "预计周五前盖章" not in sales.get("/crm/communications").text
+
+
+def test_a_communication_with_a_contact_hangs_on_his_customer_too(
+    ours: Company, sales: CrmBrowser, record: Callable[..., str], stored: Callable[..., Any]
+) -> None:
+    customer = record(ours, "customer", owner="sales1")
+    contact = record(ours, "contact", owner="sales1", name="王会计", customer_id=customer)
+
+    answer = sales.post(
+        "/crm/communications/new", data={**CALL, "at": in_days(-1), "contact_id": "王会计", "id_of_contact_id": contact}
+    )
+
+    assert answer.status_code == 303
+    made = stored(Communication, answer.location.rpartition("/")[2])
+    assert (made.contact_id, made.customer_id) == (contact, customer)
+    assert "预计周五前盖章" in sales.get(f"/crm/contacts/{contact}").text
+
+
+def test_nobody_writes_a_communication_with_a_contact_that_he_only_sees(
+    ours: Company, browser: Callable[..., CrmBrowser], record: Callable[..., str]
+) -> None:
+    contact = record(ours, "contact", owner="sales3", name="王会计")
+    stranger = browser(ours, "sales1").post(
+        "/crm/communications/new", data={**CALL, "at": in_days(-1), "contact_id": "王会计", "id_of_contact_id": contact}
+    )
+
+    assert stranger.status_code in {404, 422}
+    assert "预计周五前盖章" not in browser(ours, "sales3").get(f"/crm/contacts/{contact}").text

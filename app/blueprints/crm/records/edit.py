@@ -31,8 +31,7 @@ def new_record(things: RecordType) -> ResponseReturnValue:
             if twins:
                 return _form(things, made, draft=request.form.get("draft") or uuid7(), twins=twins)
             values = {key: raw for key, raw in forms.typed(made, things, me()).items() if raw != ""}
-            record = keep.create(things, values, me(), draft=request.form.get("draft", ""))
-            return _created(things, record)
+            return _created(things, _add(things, values, request.form.get("draft", "")))
         except Refused as error:
             _beside_its_field(made, error)
     return _form(things, made, draft=request.form.get("draft") or uuid7())
@@ -61,6 +60,12 @@ def edit_record(things: RecordType, record_id: str) -> ResponseReturnValue:
 
 def _twins_to_look_at(described: RecordType) -> list[Twin]:
     """Whoever has this phone or address already, unless the sender has looked at them and goes on."""
+def _add(described: RecordType, values: dict[str, Any], draft: str) -> Any:
+    if described.adds is not None:
+        return described.adds(values, me(), draft)
+    return keep.create(described, values, me(), draft=draft)
+
+
     if request.form.get("anyway"):
         return []
     return [twin for twin in duplicates.twins_of_form(described) if twin.is_strong]

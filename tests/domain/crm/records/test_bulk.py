@@ -79,6 +79,32 @@ def test_many_rows_are_one_operation_and_one_way_back(ours, record):
     assert undone.restored == 3 and set(owners(ours).values()) == {ours.people["sales1"]}
 
 
+def test_a_new_owner_is_told_once_of_all_that_came_to_him(ours, record):
+    keys = tuple(record(ours, "lead", owner="sales1", name=f"线索{n}") for n in range(3))
+
+    with working(ours, "manager") as actor:
+        bulk.start(LEAD, "transfer", Chosen(keys), VALUES | {"owner_id": ours.people["sales2"]}, actor)
+        bulk.start(LEAD, "transfer", Chosen(keys), VALUES | {"owner_id": actor.id}, actor)  # to himself: no news
+
+    with tenancy.scope(tenancy.tenant(ours.id)):
+        told = db.session.scalars(select(notices.Notice).where(notices.Notice.kind == "given")).all()
+    assert [(one.user_id, one.text, one.path) for one in told] == [
+        (ours.people["sales2"], "顾长宁把 3 条线索转给了你", "/crm/leads")
+    ]
+
+
+def test_a_new_owner_is_told_also_of_a_run_that_was_stopped_midway(ours, many):
+    key = start_for_all(ours)
+    with tenancy.scope(tenancy.tenant(ours.id)):
+        bulk._next_chunk(db.session.get_one(BulkRun, key))
+    with working(ours, "manager"):
+        bulk.cancel(key)
+
+    with tenancy.scope(tenancy.tenant(ours.id)):
+        told = db.session.scalars(select(notices.Notice.text).where(notices.Notice.kind == "given")).all()
+    assert told == ["顾长宁把 2 条线索转给了你"]
+
+
 def owners_now():
     return db.session.scalars(select(Lead.owner_id)).all()
 
