@@ -24,16 +24,18 @@ from app.core import crypto, events, logs, rls, seals, states, storage  # noqa: 
 from app.core import db as core_db
 from app.core.db import db
 from app.crm.access import cases as _crm_cases  # noqa: F401
+from app.crm.access import history as _crm_history  # noqa: F401
 from app.crm.access import models as _crm_access
 from app.crm.access import notices as _crm_notices  # noqa: F401
 from app.crm.access import origins as _crm_origins  # noqa: F401
 from app.crm.access import page_views as _crm_page_views  # noqa: F401
 from app.crm.activities import behaviour as _crm_behaviour  # noqa: F401
-from app.crm.activities import plans as _crm_plans  # noqa: F401
 from app.crm.activities import next_follow as _crm_next_follow  # noqa: F401
+from app.crm.activities import plans as _crm_plans  # noqa: F401
 from app.crm.calendar import models as _crm_calendar  # noqa: F401
 from app.crm.capture import models as _crm_capture  # noqa: F401
 from app.crm.customers import customer as _crm_customers  # noqa: F401
+from app.crm.customers import past as _crm_customers_past  # noqa: F401
 from app.crm.imports import models as _crm_imports  # noqa: F401
 from app.crm.leads import followed as _crm_followed  # noqa: F401
 from app.crm.leads import in_bulk as _crm_bulk  # noqa: F401
@@ -41,6 +43,7 @@ from app.crm.leads import lead as _crm_leads  # noqa: F401
 from app.crm.leads import views as _crm_lead_views  # noqa: F401
 from app.crm.leads.assignment import load as _crm_load  # noqa: F401
 from app.crm.leads.pools import membership as _crm_pools  # noqa: F401
+from app.crm.leads.pools import past as _crm_pools_past  # noqa: F401
 from app.crm.leads.scoring import models as _crm_scores  # noqa: F401
 from app.crm.records import attachments as _crm_attachments  # noqa: F401
 from app.crm.records import comments as _crm_comments  # noqa: F401

@@ -35,6 +35,7 @@ RECURRING: dict[str, Recurring] = {
     "rescore_due": Recurring(600, "bulk", "jobs.crm:rescore_due"),
     "seal_audit": Recurring(60, "bulk", "app.core.seals:seal"),
     "look_for_anomalies": Recurring(30, "bulk", "app.crm.access.anomalies:look"),
+    "begin_rights_history": Recurring(3600, "bulk", "app.crm.access.history:begin"),
     "anchor_audit": Recurring(600, "bulk", "app.core.seals:anchor"),
     "archive_audit": Recurring(6 * 3600, "bulk", "app.core.archiving:archive_old"),
     "forget_imported_files": Recurring(3600, "bulk", "app.crm.imports.stages:forget_files"),

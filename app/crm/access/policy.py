@@ -8,7 +8,7 @@ read at each request, so a change holds from the next one on, and nothing is ask
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,9 +143,19 @@ def of(user: CrmUser) -> Policy:
     return known
 
 
+_when_changed: list[Callable[[str], None]] = []
+
+
+def when_changed(tell: Callable[[str], None]) -> None:
+    """Have ``tell(tenant_id)`` called in each transaction that changes a right."""
+    _when_changed.append(tell)
+
+
 def changed(tenant_id: str) -> None:
     """Call in the transaction of whatever changes a right: roles, departments, superiors, who is there."""
     db.session.flush()
+    for tell in _when_changed:
+        tell(tenant_id)
     # A word that was never used before, so that what a rolled-back transaction reckoned can not be taken for it.
     fresh = uuid7()
     db.session.execute(
@@ -167,7 +177,14 @@ def reckon(user: CrmUser) -> Policy:
     paths: dict[str, str] = dict(
         db.session.execute(select(Department.id, Department.path).where(Department.tenant_id == user.tenant_id)).all()  # type: ignore[arg-type]
     )
-    grounds = _grounds(user, roles, _Company([tuple(person) for person in people], paths))  # type: ignore[misc]
+    return of_roles(user, roles, [tuple(person) for person in people], paths)  # type: ignore[misc]
+
+
+def of_roles(
+    user: CrmUser, roles: Sequence[Role], people: list[tuple[str, str | None, str | None]], paths: dict[str, str]
+) -> Policy:
+    """The policy of a user with these roles in a company of (id, department, superior) and {department: path}."""
+    grounds = _grounds(user, roles, _Company(people, paths))
     reaches = {key: _widest(ground.reach for ground in found) for key, found in grounds.items()}
     return Policy(
         tenant_id=user.tenant_id,

@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, event, false, true
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from app.core import tenancy
-from app.core.db import db
 from app.core.archive import AuditArchive
+from app.core.db import db
 from app.core.seals import AuditSeal
 from app.crm.access.models import CrmUser, Department, Role, UserRole
 from app.crm.access.policy import Policy

@@ -106,12 +106,17 @@ CONTACT = types.register(
 )
 
 
+def words_of_account(action: str) -> str:
+    """How the ground is called."""
+    return f"可以{'查看' if action == 'read' else '编辑'}这位联系人的客户"
+
+
 def _of_an_own_account(described: RecordType, policy: Policy, action: str) -> Way | None:
     """The owner of an account sees the people there, whoever wrote them down (CRM §12)."""
     if described is not CONTACT or action not in {"read", "edit"} or not policy.may("contact", "read"):
         return None
     owned = select(CrmCustomer.id).where(policy.reach("customer", action).condition(CrmCustomer.owner_id))
-    return Way(f"可以{'查看' if action == 'read' else '编辑'}这位联系人的客户", Contact.customer_id.in_(owned))
+    return Way(words_of_account(action), Contact.customer_id.in_(owned))
 
 
 reach.add_way(_of_an_own_account)

@@ -78,6 +78,14 @@ def add_ways(ways: WaysOf) -> None:
     _more_ways.append(ways)
 
 
+HELPING = "被加为协作人"
+
+
+def role_words(described: RecordType, ground: policies.Ground, action: str) -> str:
+    """A right of a role as a ground."""
+    return f"角色「{ground.role}」可以{policies.ACTIONS[action]}{ground.scope}的{described.label}"
+
+
 def ways(described: RecordType, policy: Policy, action: str) -> list[Way]:
     """All grounds on which the user of ``policy`` may do ``action`` to records of this object.
 
@@ -88,13 +96,13 @@ def ways(described: RecordType, policy: Policy, action: str) -> list[Way]:
         return []
     found = [
         Way(
-            f"角色「{ground.role}」可以{policies.ACTIONS[action]}{ground.scope}的{described.label}",
+            role_words(described, ground, action),
             ground.reach.condition(model.owner_id),
         )
         for ground in policy.grounds.get((described.key, action), ())
     ]
     if action in {"read", "edit"}:
-        found.append(Way("被加为协作人", model.id.in_(_shared_with(policy, described.key, action))))
+        found.append(Way(HELPING, model.id.in_(_shared_with(policy, described.key, action))))
     for more in _more_ways:
         found += more(described, policy, action)
     return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from app.core import clock, tenancy
 from app.core.audit import AuditEvent
+from app.crm.access import history
 from app.crm.access.models import Role
 from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
@@ -114,3 +116,23 @@ def test_a_salesperson_reads_in_the_history_only_of_his_own(ours, record):
 
         assert set(db.session.scalars(select(AuditEvent.label).where(AuditEvent.entity == "lead"))) == {"季云舟"}
         assert actor.policy.manages is False
+
+
+def test_who_could_see_a_record_on_a_day_is_asked_by_administrators_only(ours, make_company, browser, record):
+    key = record(ours, "lead", owner="sales1", name="季云舟")
+    with tenancy.scope(tenancy.tenant(ours.id)):
+        history.keep(ours.id)
+    admin, today = browser(ours), clock.today()
+    asked = f"/crm/leads/{key}/who-saw"
+
+    assert asked in admin.get(f"/crm/leads/{key}/who").text
+    text = admin.get(f"{asked}?day={today}").text
+    assert "位同事能看到「季云舟」" in text and "林知远" in text and "当时的负责人" in text
+    assert "那天还没有这条记录" in admin.get(f"{asked}?day={today - timedelta(days=3)}").text
+    assert "位同事能看到" not in admin.get(f"{asked}?day={today + timedelta(days=1)}").text
+    assert admin.get(f"{asked}?day=nonsense").status_code == 200
+    assert browser(ours, "sales1").get(asked).status_code == 403
+    assert asked not in browser(ours, "sales1").get(f"/crm/leads/{key}/who").text
+    smaller = make_company("乙", "TENANT-Z9Y8-X7W6-V5U4-T3S2", package="pro")
+    other = record(smaller, "lead", owner="sales1")
+    assert browser(smaller).get(f"/crm/leads/{other}/who-saw").status_code == 403

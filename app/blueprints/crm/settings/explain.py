@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from flask import request
+from flask import g, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from app.blueprints.crm import area, me
 from app.blueprints.crm.records import panels
 from app.blueprints.crm.records.panels import Panel
-from app.blueprints.crm.rights import right
+from app.blueprints.crm.rights import manages, needs, right
+from app.core import clock
 from app.core.db import db
-from app.crm.access import people, policy
+from app.crm.access import history, packages, people, policy
 from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
-from app.crm.records import reach
+from app.crm.records import past, reach
 from app.crm.records.types import RecordType
 from app.web.pages import page
 
@@ -38,7 +40,34 @@ def who_sees(things: RecordType, record_id: str) -> ResponseReturnValue:
         asked=asked,
         reasons=_reasons(things, asked, record_id) if asked else [],
         owner=people.names(me()).get(found.owner_id, "没有负责人"),
+        may_look_back=me().policy.manages and packages.holds(g.tenant, "audit"),
     )
+
+
+@area.get("/<things:things>/<record_id>/who-saw")
+@manages
+@needs("audit")
+def who_saw(things: RecordType, record_id: str) -> ResponseReturnValue:
+    """The same question about a day that is gone."""
+    found = reach.find(things, record_id, me().policy, deleted=True)
+    day = _day(request.args.get("day", ""))
+    return page(
+        "crm/settings/who_saw.html",
+        things=things,
+        record=found,
+        today=clock.today(),
+        answer=past.who_saw(things, found, day) if day else None,
+        known_since=history.known_since(me().tenant_id),
+    )
+
+
+def _day(text: str) -> date | None:
+    """A day that is not ahead."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day <= clock.today() else None
 
 
 def _grounds(things: RecordType, user: CrmUser, record_id: str) -> dict[str, list[str]]:

@@ -121,13 +121,16 @@ def _reckon(policy: Policy) -> dict[str, bool]:
     return {pool: most is not None for pool, kind, subject, most in rows if covers(policy, kind, subject, path)}
 
 
+MEMBER = "是它所在公海的成员"
+
+
 def _way(described: RecordType, policy: Policy, action: str) -> Way | None:
     if described.key != "lead" or action not in {"read", "claim"} or not policy.may("lead", "read"):
         return None
     mine = pools_of(policy)
     if not mine:
         return None
-    return Way("是它所在公海的成员", Lead.pool_id.in_(sorted(mine)) & Lead.owner_id.is_(None))
+    return Way(MEMBER, Lead.pool_id.in_(sorted(mine)) & Lead.owner_id.is_(None))
 
 
 def changed(tenant_id: str) -> None:
