@@ -93,7 +93,7 @@ def _page(status: int, message: str) -> str:
         status=status,
         message=message,
         request_id=g.get("request_id", ""),
-        again=_again() if status in _TRY_AGAIN else None,
+        again=_again() if status in _TRY_AGAIN or (status == 400 and request.method == "POST") else None,
         is_private=is_private,
         help_email="" if is_private or area_of(request.path) == "admin" else OPERATOR.email,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.crm.leads.models import Lead
 from tests.company import Company
 from tests.journeys.test_follow_up import address, chromium, opened  # noqa: F401
 from tests.journeys.visitor import DESK, PHONE, violations
@@ -76,6 +77,43 @@ def test_single_keys_lead_through_a_list(chromium: Browser, address: str, ours: 
     page.keyboard.press("Escape")
 
 
+def test_single_keys_lead_through_a_board_and_carry_a_card_to_another_column(
+    chromium: Browser,
+    address: str,
+    ours: Company,
+    rows: dict[str, str],
+    record: Callable[..., str],
+    stored: Callable[..., Any],
+) -> None:
+    record(ours, "lead", owner="sales1", name="周以宁", more={"status": "contacting"})
+    page = opened(chromium, address, ours, rows["lead"], DESK)
+    page.goto(f"{address}/crm/leads/board")
+    page.wait_for_load_state("networkidle")
+    here = "document.activeElement.textContent"
+
+    page.keyboard.press("j")
+    assert page.evaluate(here) == "李牧之"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(here) == "周以宁"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")  # put back
+    assert page.locator(".lane[data-stage=new] .kcard").count() == 1
+    page.keyboard.press("x")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#board_said").inner_text() == "联系中"
+    page.keyboard.press("Enter")
+    page.get_by_text("「李牧之」改为联系中").wait_for()
+
+    assert page.locator(".lane[data-stage=contacting] .kcard").count() == 2
+    assert page.evaluate(here) == "李牧之"  # the focus went along
+    assert stored(Lead, rows["lead"]).status == "contacting"
+    assert violations(page) == []
+    page.keyboard.press("Enter")  # and a card that is not held is opened
+    page.wait_for_url(f"**/crm/leads/{rows['lead']}")
+
+
 def test_no_single_key_for_who_switched_them_off_or_composes(
     chromium: Browser,
     address: str,
@@ -96,7 +134,7 @@ def test_no_single_key_for_who_switched_them_off_or_composes(
 
 def test_search_is_under_the_thumb(chromium: Browser, address: str, ours: Company, rows: dict[str, str]) -> None:
     page = opened(chromium, address, ours, rows["lead"], PHONE)
-    page.tap(".tabbar [data-palette]")
+    page.tap(".bar [data-palette]")
     page.keyboard.type("bjyy")
     page.tap("#palette_list >> text=北京优远科技有限公司")
     page.wait_for_url(f"**/crm/customers/{rows['customer']}")

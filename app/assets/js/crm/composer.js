@@ -1,31 +1,6 @@
-// Writing a follow-up: F begins one (keys.js), Alt+1…4 chooses the next day, and what was typed survives a lost connection.
-// Ctrl+Enter sends it (app.js). The draft is kept for this tab alone: others may use the computer after us.
+// Writing a follow-up: F begins one (keys.js), Alt+1…4 chooses the next day, Ctrl+Enter sends it (app.js), and what was typed
+// is kept (drafts.js).
 const form = (within) => within?.closest?.('[data-composer]');
-const keyOf = (element) => `follow-up:${element.dataset.composer}`;
-
-function store(key, text) {
-  try {
-    if (text) sessionStorage.setItem(key, text);
-    else sessionStorage.removeItem(key);
-  } catch { /* no storage: nothing is kept, nothing else changes */ }
-}
-
-function stored(key) {
-  try { return sessionStorage.getItem(key) || ''; } catch { return ''; }
-}
-
-function bringBack() {
-  for (const one of document.querySelectorAll('[data-composer]')) {
-    const area = one.elements.content;
-    if (!area.value) area.value = stored(keyOf(one));
-  }
-}
-
-document.addEventListener('input', (event) => {
-  const one = form(event.target);
-  if (!one || event.target.name !== 'content') return;
-  store(keyOf(one), event.target.value);
-});
 
 document.addEventListener('change', ({ target }) => {
   const words = target.matches?.('.composer-file input') && target.closest('label').querySelector('[data-files-named]');
@@ -41,14 +16,3 @@ document.addEventListener('keydown', (event) => {
     event.preventDefault();
   }
 });
-
-// A saved follow-up leaves no draft behind, sent with scripts or without.
-document.addEventListener('htmx:beforeSwap', ({ detail }) => {
-  const one = form(detail.requestConfig?.elt);
-  if (one && detail.xhr.status < 300) store(keyOf(one), '');
-});
-document.addEventListener('submit', ({ target }) => {
-  if (target.matches?.('[data-composer]:not([hx-post])')) store(keyOf(target), '');
-});
-document.addEventListener('htmx:afterSettle', bringBack);
-bringBack();

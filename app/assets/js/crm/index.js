@@ -2,6 +2,7 @@
 import './board.js';
 import './list.js';
 import './composer.js';
+import './drafts.js';
 import './upload.js';
 import './record.js';
 import './palette.js';

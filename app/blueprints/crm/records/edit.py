@@ -55,6 +55,8 @@ def edit_record(things: RecordType, record_id: str) -> ResponseReturnValue:
             made.form.refusal = error.message
         except Refused as error:
             _beside_its_field(made, error)
+    if is_sent:
+        forms.take_theirs(made, things, record, me())
     return _form(things, made, record=record)
 
 

@@ -122,6 +122,21 @@ def clashes(values: Mapping[str, Any], described: RecordType, record: Any, actor
     return {key: Clash(fields[key], texts.get(key) or "空") for key in changed_by_both}
 
 
+def take_theirs(made: Sheet, described: RecordType, record: Any, actor: Actor) -> None:
+    """Before a sent form is shown again: what only somebody else changed stands in it as it is now.
+
+    The marks it bears are of now, so a field left as it was first shown would count as changed back the next time.
+    """
+    shown = _seen() or {}
+    fields = {key: one for key, one in custom.fields(described, actor).items() if key in shown and key in made.form}
+    present = _start(described, actor, fields, record, {})
+    for key, one in fields.items():
+        control = made.form[key]
+        sent = request.form.get(ID_OF + key, "") if one.kind == "record" else control.data
+        if _is_as_shown(one, sent, shown[key]):
+            control.data = present[key]
+
+
 def marks(fields: Mapping[str, Field], record: Any, start: Mapping[str, Any]) -> dict[str, str]:
     """A short mark of each value as the form shows it; of a phone one that tells nothing of the number."""
     return {
