@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from sqlalchemy import Insert, Update, delete, select, update
+from sqlalchemy import Insert, Table, Update, delete, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from app.core import clock
 from app.core.db import db
 from app.core.errors import TooMany
 from app.customers.models import Quota
+
+_quotas: Table = Quota.__table__  # type: ignore[assignment]
 
 
 def take(key: str, limit: int, window: timedelta) -> None:
@@ -63,7 +65,7 @@ def _begin_first(key: str, window: timedelta) -> bool:
     """
     says_which = db.session.get_bind().dialect.name in {"sqlite", "postgresql"}
     values = {"key": key, "count": int(says_which), "window_ends_at": clock.now() + window}
-    result = db.session.execute(_insert_if_absent(values))
+    result = db.session.execute(_insert_if_absent(values).execution_options(preserve_rowcount=True))
     return says_which and bool(result.rowcount == 1)  # type: ignore[attr-defined]
 
 
@@ -81,8 +83,8 @@ def _insert_if_absent(values: dict[str, object]) -> Insert:
     """Two requests may bring the first turn at once; each database has its own words for "unless it is there"."""
     dialect = db.session.get_bind().dialect.name
     if dialect == "postgresql":
-        return postgresql.insert(Quota).values(values).on_conflict_do_nothing()
+        return postgresql.insert(_quotas).values(values).on_conflict_do_nothing()
     if dialect == "sqlite":
-        return sqlite.insert(Quota).values(values).on_conflict_do_nothing()
+        return sqlite.insert(_quotas).values(values).on_conflict_do_nothing()
     # INSERT IGNORE takes a shared lock that two requests then can not both turn into the one they need.
-    return mysql.insert(Quota).values(values).on_duplicate_key_update(key=Quota.key)
+    return mysql.insert(_quotas).values(values).on_duplicate_key_update(key=Quota.key)
