@@ -32,13 +32,14 @@
 
   function look() {
     const state = read();
+    if (location.href.startsWith(door)) {
+      if (location.pathname.endsWith('/done')) keep({ ...state, seen: [] }); // they have it now
+      return;
+    }
     const path = location.pathname;
     const isPrice = (mine.price || '').split(',').some((start) => start.trim() && path.startsWith(start.trim()));
     const page = [path.slice(0, 200), isPrice ? 'price' : 'page', document.title.slice(0, 100), Math.floor(Date.now() / 1000)];
-    if (state.key) {
-      tell('/visits', { v: state.key, p: page[0], k: page[1], t: page[2] });
-      return;
-    }
+    if (state.key) tell('/visits', { v: state.key, p: page[0], k: page[1], t: page[2] });
     const fresh = (state.seen || []).filter((one) => one[0] !== page[0] && one[3] * 1000 > Date.now() - KEPT);
     keep({ ...state, seen: [...fresh, page].slice(-MOST) });
   }

@@ -117,6 +117,6 @@ def _write(tenant_id: str, arrival_id: str, page: Page, agent: str) -> bool:
     record_behaviour(
         record[0].key, record[1].id, TYPES[page.kind], actors.system(tenant_id, "网站访问"), object_id=page.path, at=page.at,
         data={"name": page.title or page.path, "path": page.path}, is_bot=_PROGRAM.search(agent) is not None,
-        unique=take.digest(f"visit:{arrival_id}:{page.path}:{spell}"),
+        unique=take.digest(f"visit:{record[1].id}:{page.path}:{spell}"),
     )  # fmt: skip
     return True

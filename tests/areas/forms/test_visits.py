@@ -150,6 +150,14 @@ def test_another_person_at_the_same_browser_is_another_lead(vendor: Company, vis
         assert session.get_one(Lead, event.record_id).name == "王小姐"
 
 
+def test_the_same_pages_brought_along_twice_are_seen_once(vendor: Company, visitor: CrmBrowser) -> None:
+    pages = brings(("/pricing", "price", 1))
+    fill_in(visitor, **pages)
+    fill_in(visitor, f_remark="再问一句", **pages)
+
+    assert happened(vendor) == [("price_view", "/pricing")]
+
+
 def test_a_program_s_look_counts_for_nothing(vendor: Company, visitor: CrmBrowser) -> None:
     fill_in(visitor, **brings())
     look(visitor, "/pricing", "price", **{"User-Agent": "HeadlessChrome/140"})
