@@ -59,7 +59,7 @@ class KeyRing:
             raise ValueError("the encrypted text was changed") from error
 
     def blind_index(self, plain: str, purpose: str) -> str:
-        return hmac.new(self._index_key, f"{purpose}\0{plain}".encode(), hashlib.sha256).hexdigest()[:40]
+        return hmac.digest(self._index_key, f"{purpose}\0{plain}".encode(), "sha256").hex()[:40]
 
 
 _ring: KeyRing | None = None

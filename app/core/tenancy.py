@@ -6,7 +6,7 @@ a scope is refused, with one it gets the condition added, and a write of somebod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -375,6 +375,22 @@ def _insist_on_own_rows(state: ORMExecuteState, wanted: Scope) -> None:
     for row in written:
         if row.setdefault(column, mine) != mine:
             raise ScopeError(f"a row for {table.name} belongs to another {column}")
+
+
+def stamped(model: Any, rows: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """``shared`` with the owner of this unit of work, for rows that are inserted past the session (core/inserts).
+
+    Raises ScopeError without a scope, and for a row of somebody else.
+    """
+    column, wanted = _owned_tables.get(model.__table__), current()
+    if column is None or (wanted is not None and wanted.is_everyone):
+        return dict(shared)
+    mine = getattr(wanted, column, None)
+    if mine is None:
+        raise ScopeError(f"scope {wanted} does not reach {model.__tablename__}")
+    if shared.get(column, mine) != mine or any(row.get(column, mine) != mine for row in rows):
+        raise ScopeError(f"a row for {model.__tablename__} belongs to another {column}")
+    return {**shared, column: mine}
 
 
 @event.listens_for(Session, "before_flush")

@@ -58,7 +58,7 @@ def ask(job: ImportJob, actor: Actor) -> None:
 def take_back(job_id: str, tenant_id: str, user_id: str, *, seconds: float = SLICE) -> bool:
     """The job behind ``ask``, for so many seconds; True once all rows are dealt with. Killed and started again, it goes on."""
     until, rest = time.monotonic() + seconds, _Rest(job_id)
-    while time.monotonic() < until:
+    while True:
         with unit(tenant_id):
             job = db.session.get_one(ImportJob, job_id, with_for_update=True)
             if job.status != "undoing":
@@ -70,6 +70,8 @@ def take_back(job_id: str, tenant_id: str, user_id: str, *, seconds: float = SLI
                 return True
             _Undo(types.get(job.object), job, actor).batch(rows)
             job.heartbeat_at = clock.now()
+        if time.monotonic() >= until:
+            break
     with unit(tenant_id):
         events.record("import.undo_wanted", job_id, actor="job:导入", tenant_id=tenant_id, user_id=user_id)
     return False

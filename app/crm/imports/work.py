@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.core import clock
+from app.core import clock, inserts
 from app.core.db import db
 from app.core.errors import Refused
 from app.crm.access.actor import Actor
@@ -176,7 +176,7 @@ class Work:
         values = [self._new_values(line) for line in lines]
         more = {"rescore_at": clock.now()} if self.described.key == "lead" else None
         records = create(
-            self.described, self.reader.fields, values, self.actor, operation, more=more, announced=self.plan.assigns
+            self.described, self.reader.fields, values, self.actor, operation, more=more, announced=self.plan.assigns, noted=False
         )  # fmt: skip
         for line, record in zip(lines, records, strict=True):
             line.status, line.record_id, line.entity = "created", record.id, self.described.key
@@ -291,14 +291,13 @@ def keep_rows(job_id: str, tenant_id: str, lines: Sequence[Line]) -> None:
     """Write the result of these lines beside their records."""
     rows = [
         {
-            "tenant_id": tenant_id, "job_id": job_id, "no": line.no, "status": line.status, "action": line.action,
-            "entity": line.entity, "record_id": line.record_id, "label": line.label, "before": line.before, "after": line.after,
-            "errors": [list(one) for one in line.errors], "key_hash": " ".join(line.hashes)[:120] if line.is_first else "",
+            "no": line.no, "status": line.status, "action": line.action, "entity": line.entity, "record_id": line.record_id,
+            "label": line.label, "before": line.before, "after": line.after, "errors": [list(one) for one in line.errors],
+            "key_hash": " ".join(line.hashes)[:120] if line.is_first else "",
         }
         for line in lines
     ]  # fmt: skip
-    if rows:
-        db.session.execute(insert(ImportRow).execution_options(render_nulls=True), rows)
+    inserts.many(ImportRow, rows, {"tenant_id": tenant_id, "job_id": job_id})
 
 
 def refuse_all(lines: Sequence[Line], refused: Refused) -> None:

@@ -11,9 +11,9 @@ from functools import cache
 from types import FunctionType
 from typing import Any
 
-from sqlalchemy import delete, insert, inspect, select, update
+from sqlalchemy import delete, inspect, select, update
 
-from app.core import audit, clock, events, search
+from app.core import audit, clock, events, inserts, search
 from app.core.audit import AuditEvent
 from app.core.db import db, uuid7
 from app.crm.access.actor import Actor
@@ -27,11 +27,13 @@ from app.crm.records.types import RecordType
 def create(
     described: RecordType, fields: Mapping[str, Field], many: Sequence[Mapping[str, Any]], actor: Actor, operation: Operation, *,
     more: Mapping[str, Any] | None = None, each: Sequence[Mapping[str, Any]] | None = None, announced: bool = True,
+    noted: bool = True,
 ) -> list[Any]:  # fmt: skip
     """New records, one of each mapping in ``many``: values by field, parsed, allowed and complete (the caller saw to that).
 
     ``more`` are columns that the product itself sets on all of them, ``each`` those that it sets on one. ``announced``
-    False leaves out the event ``<key>.created``. Gives drafts of the records: their values as attributes, no rows of a
+    False leaves out the event ``<key>.created``, ``noted`` False the operation's row of each record, where the caller keeps
+    a list of his own of what he made (imports). Gives drafts of the records: their values as attributes, no rows of a
     session. Raises Forbidden, or IntegrityError for a phone that another live record has: the caller rolls back and tries
     one by one.
     """
@@ -43,14 +45,13 @@ def create(
         _made(described, fields, values, actor, {**(more or {}), **columns})
         for values, columns in zip(many, own, strict=True)
     ]
-    rows = [_row(record) for record in records]
-    _insert(described.model, rows)
-    _insert(search.SearchEntry, [_search_entry(described, record) for record in records])
+    inserts.many(described.model, [vars(record) for record in records])
+    inserts.many(search.SearchEntry, [_search_entry(described, record) for record in records])
     if described.has_tags:
-        _insert(RecordTag, [tag for record in records for tag in _tags(described, record, record.tags or ())])
-    noted = [operations.noted(operation, "create", made, made=row) for made, row in zip(records, rows, strict=True)]
-    _insert(OperationRow, noted)
-    _insert(AuditEvent, [_created(described, record, actor, operation) for record in records])
+        inserts.many(RecordTag, [tag for record in records for tag in _tags(described, record, record.tags or ())])
+    if noted:
+        inserts.many(OperationRow, [operations.noted(operation, "create", made, made=_row(made)) for made in records])
+    _audit_new(described, records, actor, operation)
     if announced:
         _announce(described, "created", records, actor)
     return records
@@ -82,7 +83,7 @@ def change(
         return {}
     db.session.flush()
     _write_beside(described, written)
-    _insert(OperationRow, noted)
+    inserts.many(OperationRow, noted)
     changed = {
         row["record_id"]: {key: [row["before"][key], row["after"][key]] for key in row["after"]} for row in noted
     }
@@ -90,11 +91,11 @@ def change(
         _audited(described, record, actor, action, operation, keep.audited_changes(described, changed[record.id], record.tenant_id))
         for record in written
     ]  # fmt: skip
-    _insert(AuditEvent, audited)
+    inserts.many(AuditEvent, audited)
     _let_follow(described, written, action, operation, actor)
-    if announced:
     for record in written:
         keep.tell_of_change(described, record, changed[record.id], operation, actor)
+    if announced:
         _announce(described, keep.TOLD_AS.get(action, "changed"), written, actor)
     return changed
 
@@ -160,7 +161,7 @@ def _is_pythons(name: str) -> bool:
 
 
 def _row(record: Any) -> dict[str, Any]:
-    """Every column of a new record; the same ones for each, so that one statement takes them all."""
+    """Every column of a new record as it stands in the database."""
     given = record.__dict__
     return {key: given[key] if key in given else default() for key, default in _defaults(type(record).model).items()}
 
@@ -168,22 +169,7 @@ def _row(record: Any) -> dict[str, Any]:
 @cache
 def _defaults(model: Any) -> dict[str, Any]:
     """How each column is filled that nobody set, by attribute."""
-    columns: dict[str, Any] = {one.key: one.columns[0] for one in inspect(model).column_attrs}
-    return {key: _default(column) for key, column in columns.items()}
-
-
-def _default(column: Any) -> Any:
-    default = column.default
-    if default is None:
-        return lambda: None
-    if default.is_scalar:
-        return lambda: default.arg
-    return lambda: default.arg(None)
-
-
-def _insert(model: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:  # without its nulls a row is another statement: those with the same columns filled would go together only
-        db.session.execute(insert(model).execution_options(render_nulls=True), rows)
+    return {one.key: inserts.default_of(one.columns[0]) for one in inspect(model).column_attrs}
 
 
 def _search_entry(described: RecordType, record: Any) -> dict[str, Any]:
@@ -205,10 +191,15 @@ def _audited(
     )  # fmt: skip
 
 
-def _created(described: RecordType, record: Any, actor: Actor, operation: Operation) -> dict[str, Any]:
-    """The audit row of a new record, of the moment at which it was made."""
-    row = _audited(described, record, actor, "create", operation)
-    return row | {"created_at": record.created_at or row["created_at"]}
+def _audit_new(described: RecordType, records: Sequence[Any], actor: Actor, operation: Operation) -> None:
+    """An audit row for each new record, of the moment at which it was made."""
+    shared = _audited(described, records[0], actor, "create", operation)
+    now = shared["created_at"]
+    own = [
+        {"entity_id": record.id, "label": record.name[:200], "created_at": record.created_at or now}
+        for record in records
+    ]
+    inserts.many(AuditEvent, own, {key: value for key, value in shared.items() if key != "id"})
 
 
 def _let_follow(described: RecordType, records: Sequence[Any], action: str, operation: Operation, actor: Actor) -> None:
@@ -245,7 +236,7 @@ def _write_beside(described: RecordType, records: Sequence[Any]) -> None:
                 .values(terms=entry["terms"])
                 .execution_options(synchronize_session=False)
             )
-    _insert(search.SearchEntry, fresh)
+    inserts.many(search.SearchEntry, fresh)
     if described.has_tags:
         _write_tags(described, records, ids)
 
@@ -266,4 +257,4 @@ def _write_tags(described: RecordType, records: Sequence[Any], ids: list[str]) -
                 .where(RecordTag.record_id == record.id, RecordTag.tag.in_(sorted(gone)))
                 .execution_options(synchronize_session=False)
             )
-    _insert(RecordTag, fresh)
+    inserts.many(RecordTag, fresh)

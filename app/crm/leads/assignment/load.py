@@ -8,15 +8,15 @@ for each other. A statement that changes a lead past the session says so: ``touc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, event, func, inspect, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.orm import Session, SessionTransaction
 
-from app.core import clock
+from app.core import clock, inserts
 from app.core.db import db, uuid7
 from app.core.states import Transition
 from app.crm.access.actor import Actor
@@ -203,16 +203,16 @@ def _owned_log(lead: Lead) -> AssignLog:
     )  # fmt: skip
 
 
-@event.listens_for(Session, "do_orm_execute")
-def _notice_rows(state: ORMExecuteState) -> None:
+def _notice_rows(session: Session, rows: inserts.Rows, shared: Mapping[str, Any]) -> None:
     """Leads written many at once (records/batch.py)."""
-    if not state.is_insert or getattr(state.statement, "table", None) is not Lead.__table__:
-        return
-    rows: Any = state.parameters if isinstance(state.parameters, list) else [state.parameters]
-    touched = state.session.info.setdefault(_TOUCHED, {})
+    owner, tenant = shared.get("owner_id"), shared.get("tenant_id")
+    touched = session.info.setdefault(_TOUCHED, {})
     for row in rows:
-        if row and row.get("owner_id"):
-            touched.setdefault(row["id"], (row["tenant_id"], None))
+        if row.get("owner_id", owner):
+            touched.setdefault(row["id"], (row.get("tenant_id", tenant), None))
+
+
+inserts.when_inserted(Lead, _notice_rows)
 
 
 @event.listens_for(Session, "before_commit")

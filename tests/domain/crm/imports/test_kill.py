@@ -24,7 +24,6 @@ from app.core.search import SearchEntry
 from app.crm.imports import run, stages
 from app.crm.imports.models import ImportRow
 from app.crm.leads.models import Lead
-from app.crm.records.models import OperationRow
 from tests.company import Company, working
 from tests.domain.crm.imports.conftest import Importing
 
@@ -100,7 +99,7 @@ def test_a_killed_worker_leaves_nothing_half_done_and_the_next_one_goes_on(
     created = checked.preview["counts"]["created"]
     assert len(importing.records(Lead)) == created
     with working(ours):
-        for model, where in ((SearchEntry, SearchEntry.object == "lead"), (OperationRow, OperationRow.action == "create"),
+        for model, where in ((SearchEntry, SearchEntry.object == "lead"), (ImportRow, ImportRow.status == "created"),
                              (AuditEvent, (AuditEvent.action == "create") & (AuditEvent.entity == "lead"))):  # fmt: skip
             assert db.session.scalar(select(func.count()).select_from(model).where(where)) == created, model
 
