@@ -53,7 +53,7 @@ class Page:
 
 def pages(stage: Stage) -> list[Page]:
     assert stage.cookies is not None
-    buyer, person, user = ({"Cookie": stage.cookies[kind]} for kind in ("buyer", "person", "crm_user"))
+    buyer, person, user, sales = ({"Cookie": stage.cookies[kind]} for kind in ("buyer", "person", "crm_user", "sales"))
     fragment = {"HX-Request": "true"}
     deep = stages.deep_cursor(stage, ROWS * 9 // 10)
     order = f"/checkout/orders/{stage.order_no}"
@@ -67,7 +67,7 @@ def pages(stage: Stage) -> list[Page]:
         Page("CRM list, first page", Request("/crm/customers", user), "≤ 6", "≤ 5", "≤ 40", rows_of=True),
         Page(
             "CRM list, its fragment",
-            Request("/crm/customers", {**user, **fragment, "HX-Target": "customer_list"}),
+            Request("/crm/customers", {**user, **fragment, "HX-Target": "record_list"}),
             "≤ 4",
             "≤ 5",
             "≤ 40",
@@ -89,6 +89,8 @@ def pages(stage: Stage) -> list[Page]:
             rows_of=True,
         ),
         Page("CRM list, search", Request("/crm/customers?q=kehu0999", user), "≤ 8", "≤ 5", "≤ 40", rows_of=True),
+        Page("lead list, salesperson", Request("/crm/leads", sales), "≤ 6", "≤ 5", "≤ 40"),
+        Page("lead, salesperson", Request(f"/crm/leads/{stage.lead_id}", sales), "≤ 5", "≤ 6"),
         Page("gateway's callback", stages.notice(stage), "≤ 6"),
     ]
 

@@ -20,9 +20,12 @@ from app import create_app
 from app.config import load
 from app.core import clock, tenancy
 from app.core.db import db, uuid7
+from app.crm.access import tenants, users
 from app.crm.access.models import CrmUser
 from app.crm.customers.models import CrmCustomer
+from app.crm.leads.models import Lead
 from app.customers.models import Person
+from app.demo import million
 from app.gateways.sandbox import Sandbox
 from app.orders.models import Order
 from app.payments.models import GatewayNotice, Payment
@@ -50,6 +53,7 @@ class Stage:
     tenant_id: str = ""
     cookies: dict[str, str] | None = None
     order_no: str = ""
+    lead_id: str = ""  # one of the salesperson's
     paid_attempt: str = ""
 
 
@@ -75,7 +79,7 @@ def empty_database(url: str) -> str:
 
 
 def set_up(product: Product, rows: int) -> Stage:
-    """Sell a tenant, fill it with ``rows`` customers, leave another order unpaid, and log everybody in."""
+    """Sell a tenant, fill it with ``rows`` customers and a fifth as many leads, leave another order unpaid, and log everybody in."""
     app = application(product)
     sandbox = Sandbox.open(product.folder / "instance", public_url=product.base_url)
     stage = Stage(product, sandbox, app)
@@ -90,7 +94,12 @@ def set_up(product: Product, rows: int) -> Stage:
     eventually(lambda: attempt_of(app, stage.order_no))
     with app.app_context():
         stage.tenant_id = _fill(sold, rows)
-        stage.cookies = {"buyer": waiting.cookies(), **_log_everybody_in(app, sold, stage.tenant_id)}
+        salespeople = _take_on_salespeople(stage.tenant_id)
+        for _ in million.fill(stage.tenant_id, salespeople, rows // 5):
+            pass
+        stage.lead_id = _a_lead_of(salespeople[0])
+        _know_how_many_there_are()
+        stage.cookies = {"buyer": waiting.cookies(), **_log_everybody_in(app, sold, salespeople[0])}
     owner.session.close()
     waiting.session.close()
     return stage
@@ -137,13 +146,33 @@ def _fill(order_no: str, rows: int) -> str:
         for begin in range(0, rows, 5000):
             batch = [_customer(n, chance, tenant_id, owner_id, now) for n in range(begin, min(begin + 5000, rows))]
             work.execute(insert(CrmCustomer.__table__), batch)
+    return tenant_id
+
+
+def _take_on_salespeople(tenant_id: str) -> list[str]:
+    """The ids of five, each with leads of his own."""
+    with tenancy.scope(tenancy.tenant(tenant_id)):
+        tenant = tenants.by_id(tenant_id)
+        assert tenant is not None
+        return [
+            users.create_user(tenant, f"sales{n}", f"销售{n}", "sales", "yunke-bench-2026", must_change=False).id
+            for n in range(5)
+        ]
+
+
+def _a_lead_of(user_id: str) -> str:
+    with tenancy.scope(tenancy.everyone("find a lead")) as work:
+        return work.scalars(select(Lead.id).where(Lead.owner_id == user_id).limit(1)).one()
+
+
+def _know_how_many_there_are() -> None:
+    """The database plans by its statistics, as it does where rows come day by day."""
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("ANALYZE"))
     elif db.engine.dialect.name == "sqlite":
         with db.engine.begin() as connection:
             connection.execute(text("ANALYZE"))
-    return tenant_id
 
 
 def _customer(n: int, chance: random.Random, tenant_id: str, owner_id: str | None, now: Any) -> dict[str, Any]:
@@ -168,13 +197,20 @@ def _customer(n: int, chance: random.Random, tenant_id: str, owner_id: str | Non
     }
 
 
-def _log_everybody_in(app: Flask, order_no: str, tenant_id: str) -> dict[str, str]:
+def _log_everybody_in(app: Flask, order_no: str, salesperson: str) -> dict[str, str]:
     with tenancy.scope(tenancy.everyone("who logs in")) as work:
         customer_id = work.scalars(select(Order.customer_id).where(Order.order_no == order_no)).one()
         person = work.scalars(select(Person).where(Person.customer_id == customer_id)).first()
-        user = work.scalars(select(CrmUser).where(CrmUser.tenant_id == tenant_id)).first()
+        sales = work.get_one(CrmUser, salesperson)
+        user = work.scalars(
+            select(CrmUser).where(CrmUser.tenant_id == sales.tenant_id, CrmUser.username == "admin")
+        ).one()
         work.expunge_all()
-        return {"person": _cookie(app, "/my/", person), "crm_user": _cookie(app, "/crm/", user)}
+        return {
+            "person": _cookie(app, "/my/", person),
+            "crm_user": _cookie(app, "/crm/", user),
+            "sales": _cookie(app, "/crm/", sales),
+        }
 
 
 def _cookie(app: Flask, path: str, person: Any) -> str:
