@@ -16,7 +16,8 @@ from tests.journeys.visitor import DESK, PHONE, Visitor, visitor
 pytestmark = pytest.mark.browser
 
 PASSWORD = "yunke-demo"
-MOST_PAGES = 24  # of one area; a crawl that finds more has found rows, not pages
+MOST_PAGES = 24  # of one area that are looked at with axe-core, which is slow
+MOST_KINDS = 160  # a crawl that finds more has found rows, not pages
 LOOKS = [("desk, light", DESK, "light"), ("phone, dark", PHONE, "dark")]
 
 
@@ -36,9 +37,9 @@ def log_in_to_admin(page: Page, base_url: str) -> None:
     page.wait_for_url("**/admin/")
 
 
-def log_in_to_the_crm(page: Page, base_url: str) -> None:
+def log_in_to_the_crm(page: Page, base_url: str, who: str = "admin") -> None:
     page.goto(f"{base_url}/crm/login?code=TENANT-DEMO-DEMO-DEMO-DEMO")
-    page.locator("[name=username]").fill("admin")
+    page.locator("[name=username]").fill(who)
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("[name=password]").press("Enter")
     page.wait_for_url("**/crm/")
@@ -61,7 +62,9 @@ def kind_of(path: str) -> str:
 
 def links(page: Page, base_url: str, prefix: str) -> list[str]:
     """The pages of this area that a person could click to from here."""
-    found = page.eval_on_selector_all("a[href]:not([download])", "all => all.map(one => one.href)")
+    found = page.eval_on_selector_all(
+        "a[href]:not([download], [href*='/template.'])", "all => all.map(one => one.href)"
+    )
     paths = [urlsplit(address) for address in found if address.startswith(base_url)]
     return [
         parts.path
@@ -108,3 +111,32 @@ def test_every_page_of_an_area_is_fit_to_be_seen(
 
         assert start in seen
         assert len(seen) >= (5 if area != "sandbox" else 3)
+
+
+def visit(person: Visitor, start: str) -> list[str]:
+    """Open each kind of page once and wait until it has asked for all it wants; gives the paths."""
+    seen, waiting, kinds = [], [start], set()
+    while waiting and len(seen) < MOST_KINDS:
+        path = waiting.pop(0)
+        if kind_of(path) in kinds:
+            continue
+        kinds.add(kind_of(path))
+        person.page.goto(person.product.base_url + path)
+        person.page.wait_for_load_state("networkidle")
+        seen.append(path)
+        waiting += links(person.page, person.product.base_url, start)
+    return seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["admin", "sales1"])
+def test_no_page_of_the_crm_asks_in_vain_or_makes_the_browser_complain(
+    product: Product, browser: Browser, who: str
+) -> None:
+    with visitor(product, browser, DESK) as person:
+        log_in_to_the_crm(person.page, product.base_url, who)
+        person.be_strict()
+
+        seen = visit(person, "/crm/")
+
+        assert 50 < len(seen) < MOST_KINDS

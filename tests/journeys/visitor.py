@@ -50,6 +50,22 @@ class Visitor:
         page.on("pageerror", lambda error: self.troubles.append(f"script error on {page.url}: {error}"))
         page.on("console", lambda said: self._note_words(said.type, said.text, page.url))
 
+    def be_strict(self) -> None:
+        """From now on a warning, an address that is not there and a request that is cut off are troubles as well."""
+        self.context.on("response", lambda answer: self._note_refusal(answer.status, answer.url))
+        self.context.on(
+            "requestfailed", lambda request: self.troubles.append(f"{request.url} failed: {request.failure}")
+        )
+        self.context.on("console", lambda said: self._note_warning(said.type, said.text, said.page))
+
+    def _note_refusal(self, status: int, url: str) -> None:
+        if 400 <= status < 500:
+            self.troubles.append(f"{status} at {url}")
+
+    def _note_warning(self, kind: str, text: str, page: Page | None) -> None:
+        if kind == "warning":
+            self.troubles.append(f"the browser warns on {page.url if page else 'a page'}: {text}")
+
     def _note_address(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc not in self._own:

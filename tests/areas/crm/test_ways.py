@@ -67,7 +67,7 @@ def test_every_way_from_a_list_leads_somewhere(ours: Company, browser: Callable[
     ways = sorted(set(HREF.findall(admin.get(f"/crm/{things}").text)))
 
     assert f"/crm/{things}/bin" in ways and "/crm/operations" in ways
-    assert [way for way in ways if admin.get(way).status_code != 200] == []
+    assert [way for way in ways if admin.get(way, follow_redirects=True).status_code != 200] == []
 
 
 def test_every_way_from_a_board_of_tasks_leads_somewhere(
@@ -79,7 +79,9 @@ def test_every_way_from_a_board_of_tasks_leads_somewhere(
     page = admin.get("/crm/tasks/board").text
 
     assert "回访" in page
-    assert [way for way in sorted(set(HREF.findall(page))) if admin.get(way).status_code != 200] == []
+    assert [
+        way for way in sorted(set(HREF.findall(page))) if admin.get(way, follow_redirects=True).status_code != 200
+    ] == []
 
 
 def test_a_lead_names_the_pool_it_lies_in(
@@ -108,6 +110,27 @@ def test_what_is_over_is_not_called_overdue_on_the_board(
 
     assert "逾期 3 天" in cards["周以宁"]
     assert "逾期" not in cards["李牧之"] and "已结束" in cards["李牧之"]
+
+
+def test_an_empty_today_leads_to_what_is_overdue(
+    ours: Company, browser: Callable[..., Any], record: Callable[..., str]
+) -> None:
+    record(ours, "task", owner="sales1", name="回访", due_at=clock.now() - timedelta(days=2), more={"before": ""})
+
+    agenda = browser(ours, "sales1").get("/crm/agenda").text
+
+    assert "今天没有要做的事" in agenda and "看逾期的" in agenda
+    assert "看逾期的" not in browser(ours, "sales2").get("/crm/agenda").text
+
+
+def test_a_task_keeps_its_day_in_the_narrow_row_of_a_phone(
+    ours: Company, browser: Callable[..., Any], record: Callable[..., str]
+) -> None:
+    record(ours, "task", owner="sales1", name="回访", more={"before": ""})
+
+    head = browser(ours, "sales1").get("/crm/tasks").text.partition("</thead>")[0]
+
+    assert re.search(r'class="below" data-key="due_at"', head)
 
 
 def test_the_help_names_the_keys_that_there_are_and_no_others() -> None:

@@ -191,7 +191,7 @@ def _narrow(described: RecordType, fields: Sequence[Field]) -> dict[str, str]:
     """Which columns the row of a phone keeps: the stage and the next date below the name, the score at its right."""
     keys = [field.key for field in fields]
     kept = {"score": "end"} if "score" in keys else {}
-    below = [key for key in (described.stage_field, "next_follow_at") if key in keys]
+    below = [key for key in (described.stage_field, "next_follow_at", "due_at") if key in keys]
     if not below:
         below = [key for key in keys if key not in {"name", "updated_at", described.subtitle, *kept}][:2]
     return kept | dict.fromkeys(below, "below")
