@@ -84,6 +84,7 @@ class Sales:
     seconds: float = 0.0
     purchases: list[Purchase] = field(default_factory=list)
     server: list[float] = field(default_factory=list)  # seconds from the notice at our door to the delivered order
+    delivery: list[float] = field(default_factory=list)  # seconds from its first step, after the queue, to the same
     refused: list[str] = field(default_factory=list)
     open_pages: list[threading.Thread] = field(default_factory=list)
 
@@ -127,7 +128,7 @@ def sell(stage: Stage, *, buyers: int = 8, each: int = 6, seconds: float = 45) -
     for page in sales.open_pages:
         page.join()
     sales.seconds = time.monotonic() - began
-    sales.server = delays(stage.app, since)
+    sales.server, sales.delivery = delays(stage.app, since)
     return sales
 
 
