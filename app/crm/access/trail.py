@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
 from app.core import clock
 from app.core.audit import AuditEvent
@@ -35,7 +36,6 @@ ENTITIES = {
     "arrival": "收集到的线索", "calendar": "工作日历", "assign_rule": "分配规则",
 }  # fmt: skip
 KINDS = {"user": "用户", "api": "API", "job": "后台任务", "system": "系统"}
-LONGEST = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,33 @@ def page(wanted: Wanted, before: str = "", limit: int = 50) -> Sequence[AuditEve
     return db.session.scalars(found.order_by(AuditEvent.id.desc()).limit(limit)).all()
 
 
-def last_use(user_id: str) -> dict[tuple[str, str], datetime]:
-    """When a user last did what to which object: {(object, action): moment}."""
-    rows = db.session.execute(
-        select(AuditEvent.entity, AuditEvent.action, func.max(AuditEvent.created_at))
-        .where(AuditEvent.actor_id == user_id, AuditEvent.created_at >= clock.now() - LONGEST)
-        .group_by(AuditEvent.entity, AuditEvent.action)
+def page_of(rows: Iterable[AuditEvent], wanted: Wanted, before: str = "", limit: int = 50) -> Sequence[AuditEvent]:
+    """The same out of rows that are in no table: a month of the archive."""
+    newest = (row for row in rows if (not before or row.id < before) and _fits(row, wanted))
+    return heapq.nlargest(limit, newest, key=lambda row: row.id)
+
+
+def _fits(row: AuditEvent, wanted: Wanted) -> bool:
+    asked = ("actor_id", "action", "entity", "entity_id")
+    day = row.created_at.astimezone(clock.SHANGHAI).date()
+    return (
+        all(not getattr(wanted, name) or getattr(row, name) == getattr(wanted, name) for name in asked)
+        and (wanted.since is None or day >= wanted.since)
+        and (wanted.until is None or day <= wanted.until)
     )
-    return {(entity, action): moment for entity, action, moment in rows}
+
+
+def used_since(moment: datetime) -> dict[str, set[tuple[str, str]]]:
+    """What everybody did to which objects since ``moment``: {user: {(object, action)}}."""
+    rows = db.session.execute(
+        select(AuditEvent.actor_id, AuditEvent.entity, AuditEvent.action)
+        .where(AuditEvent.id >= first_key(moment), AuditEvent.created_at >= moment, AuditEvent.actor_id.is_not(None))
+        .distinct()
+    )
+    found: dict[str, set[tuple[str, str]]] = {}
+    for user_id, entity, action in rows:
+        found.setdefault(str(user_id), set()).add((entity, action))
+    return found
 
 
 def _midnight(day: date) -> datetime:

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from app.core import clock, tenancy
+from app.core import archiving, clock, seals, tenancy
 from app.core.audit import AuditEvent
 from app.crm.access import history
-from app.crm.access.models import Role
+from app.crm.access.models import CrmUser, Role
 from app.crm.leads.lead import LEAD
 from app.crm.leads.models import Lead
 from app.crm.records import keep, reach
@@ -136,3 +136,52 @@ def test_who_could_see_a_record_on_a_day_is_asked_by_administrators_only(ours, m
     smaller = make_company("乙", "TENANT-Z9Y8-X7W6-V5U4-T3S2", package="pro")
     other = record(smaller, "lead", owner="sales1")
     assert browser(smaller).get(f"/crm/leads/{other}/who-saw").status_code == 403
+
+
+def test_an_archived_month_is_read_filtered_and_exported_like_the_rest(ours, browser, record):
+    with clock.held(clock.now() - timedelta(days=500)):
+        with working(ours, "sales1") as actor:
+            for number in range(60):
+                actor.audited("change", "lead", f"old-{number}", label=f"旧线索{number}")
+            actor.audited("delete", "lead", "gone", label="删掉的线索")
+        seals.seal()
+        month = f"{clock.today():%Y-%m}"
+    seals.anchor()
+    archiving.archive_old()
+    admin = browser(ours)
+
+    assert "旧线索" not in admin.get("/crm/settings/audit").text
+    text = admin.get(f"/crm/settings/audit?month={month}").text
+    assert "删掉的线索" in text and "旧线索59" in text and "旧线索3」" not in text and f"归档 {month}（61 条）" in text
+    assert "删掉的线索" not in admin.get(f"/crm/settings/audit?month={month}&action=change").text
+    older = text.partition("before=")[2].partition("&")[0].partition('"')[0]
+    assert "旧线索3」" in admin.get(f"/crm/settings/audit?month={month}&before={older}").text
+    rows = admin.post(f"/crm/settings/audit/export?month={month}").text.splitlines()
+    assert len(rows) == 62
+    assert "审计记录完整" in admin.post("/crm/settings/audit/verify", follow_redirects=True).text
+
+
+def test_whoever_may_edit_brings_a_value_back_from_the_history(ours, browser, changed, stored):
+    lead, event = changed
+    mine, path = browser(ours, "sales1"), f"/crm/leads/{lead}/restore/{event}/company"
+    assert path in mine.get(f"/crm/leads/{lead}").text and f"{event}/phone" not in mine.get(f"/crm/leads/{lead}").text
+    reader = browser(ours, "looker")
+    assert path not in reader.get(f"/crm/leads/{lead}").text and reader.post(path).status_code == 403
+
+    assert mine.post(path).status_code == 303
+    assert stored(Lead, lead).company == "北京优远"
+    assert mine.post(f"/crm/leads/{lead}/restore/{event}/phone").status_code == 404
+    assert browser(ours, "sales3").post(path).status_code == 404
+
+
+def test_rights_that_nobody_used_for_ninety_days_are_named(ours, browser, record):
+    with tenancy.scope(tenancy.tenant(ours.id)) as session:
+        session.get_one(CrmUser, ours.people["sales1"]).created_at = clock.now() - timedelta(days=100)
+    with clock.held(clock.now() - timedelta(days=91)), working(ours, "sales1") as actor:
+        actor.audited("transfer", "lead", "x")
+    with working(ours, "sales1") as actor:
+        actor.audited("change", "customer", "x")
+
+    text = browser(ours).get("/crm/settings/audit/rights").text
+    assert "线索·转移" in text and "客户·编辑" not in text and "线索·查看" not in text
+    assert "苏晚晴" not in text.partition("谁在什么时候")[0]

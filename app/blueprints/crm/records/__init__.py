@@ -47,6 +47,7 @@ from app.blueprints.crm.records import (  # noqa: E402, F401
     merge,
     operations,
     record,
+    restore,
     reveal,
     sharing,
     suggest,

@@ -21,7 +21,7 @@ from app.blueprints.crm import me
 from app.core import clock
 from app.core.audit import AuditEvent
 from app.crm.access import people
-from app.crm.records import comments, custom, names, sharing, show, timeline, types
+from app.crm.records import comments, custom, names, restoring, sharing, show, timeline, types
 from app.crm.records.fields import Field
 from app.crm.records.operations import LASTS
 from app.crm.records.timeline import GROUPS, Entry
@@ -49,11 +49,12 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field that was changed, in words; ``field`` is None for what is no field of the object."""
+    """A field that was changed, in words; ``restore`` is the path that brings its old value back, "" where nothing does."""
 
     label: str
     before: str
     after: str
+    restore: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,14 @@ def stream(described: RecordType, record: Any, group: str = "", cursor: str = ""
 def _entries(described: RecordType, record: Any, group: str, place: _Place) -> Sequence[Entry]:
     others = [key for related in _related for key in related(described, record)]
     return timeline.entries(
-        [record.id, *others], group=group, before=place.at, before_id=place.entry_id, limit=MOST + 1, seen=True
-    )
+        [record.id, *others], group=group, before=place.at, before_id=place.entry_id, limit=MOST + 1, seen=True,
+        without=_unread(),
+    )  # fmt: skip
+
+
+def _unread() -> set[str]:
+    """The kinds of lines that tell of objects of which the reader may read none: a line obeys its object's own right."""
+    return {described.key for described in types.each() if not me().policy.may(described.key, "read")}
 
 
 def _events(record: Any, place: _Place) -> Sequence[AuditEvent]:
@@ -241,7 +248,13 @@ def _changes(
             continue
         right = me().policy.field_right(described.key, key)
         before, after = (_said(one, plain, right, behind) for plain in pair)
-        yield Change(one.label, before, after)
+        yield Change(one.label, before, after, _restore_path(described, event, key))
+
+
+def _restore_path(described: RecordType, event: AuditEvent, key: str) -> str:
+    if not restoring.can_restore(described, event, key, me()):
+        return ""
+    return url_for("crm.restore_value", things=described.plural, record_id=event.entity_id, event_id=event.id, key=key)
 
 
 def _said(one: Field, plain: Any, right: str, behind: dict[str, str]) -> str:

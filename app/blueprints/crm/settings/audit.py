@@ -19,15 +19,15 @@ from app.blueprints.crm.records import timeline
 from app.blueprints.crm.rights import manages, needs
 from app.blueprints.crm.settings import sharing
 from app.blueprints.crm.settings.roles import things, words
-from app.core import clock, seals
+from app.core import archive, archiving, clock, seals
+from app.core.archive import AuditArchive
 from app.core.audit import AuditEvent
 from app.core.db import db, is_key
-from app.core.errors import Invalid, NotFound, Refused
+from app.core.errors import Refused
 from app.crm.access import cases, people, policy, trail
 from app.crm.access.models import CrmUser
-from app.crm.records import custom, keep, names, reach, rules, types
+from app.crm.records import custom, names, restoring, rules, types
 from app.crm.records.fields import Field
-from app.crm.records.types import RecordType
 from app.web.pages import done, page
 
 PER_PAGE = 50
@@ -66,7 +66,8 @@ class Row:
 def audit_list() -> ResponseReturnValue:
     wanted = _wanted()
     before = request.args.get("before", "")
-    events = trail.page(wanted, before if is_key(before) else "", PER_PAGE + 1)
+    month = _month()
+    events = _events(wanted, before if is_key(before) else "", PER_PAGE + 1, month)
     shown = events[:PER_PAGE]
     return page(
         "crm/settings/audit.html",
@@ -79,6 +80,9 @@ def audit_list() -> ResponseReturnValue:
         entities=trail.ENTITIES,
         kinds=trail.KINDS,
         open_cases=len(cases.listed()),
+        months=archive.each(me().tenant_id),
+        month=month,
+        online_days=archiving.ONLINE_DAYS,
         args={key: value for key, value in request.args.items() if key != "before"},
     )
 
@@ -88,7 +92,7 @@ def audit_list() -> ResponseReturnValue:
 @needs("audit")
 def audit_export() -> ResponseReturnValue:
     """The wanted rows as CSV, which stands in the audit itself."""
-    events = trail.page(_wanted(), limit=MOST_IN_FILE)
+    events = _events(_wanted(), "", MOST_IN_FILE, _month())
     me().audited("export", "audit", changes={"rows": [None, len(events)]}, reason=request.query_string.decode()[:300])
     text = io.StringIO()
     out = csv.writer(text)
@@ -117,19 +121,12 @@ def audit_verify() -> ResponseReturnValue:
 @needs("audit")
 def audit_restore(event_id: str, key: str) -> ResponseReturnValue:
     """「恢复这个值」: write what a field held before this change, as a change of today."""
-    event = db.session.scalars(select(AuditEvent).where(AuditEvent.id == event_id)).first()
-    described = types.find(event.entity) if event else None
-    if event is None or described is None or not _can_restore(described, key, event):
-        raise NotFound("这个值不能恢复。")
     try:
-        record = reach.find(described, event.entity_id, me().policy, "edit", for_update=True)
-        reason = f"恢复 {event.created_at.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M} 之前的值"
-        with db.session.begin_nested():
-            changed = keep.change(described, record, {key: event.changes[key][0]}, me(), reason=reason)
-    except Invalid as error:
-        return done(url_for("crm.audit_list"), f"不能恢复：{error.message}", kind="error")
+        changed = restoring.restore(event_id, key, me())
     except Refused as error:
-        return done(url_for("crm.audit_list"), error.message, kind="error")
+        if error.status == 404:
+            raise
+        return done(url_for("crm.audit_list"), f"不能恢复：{error.message}", kind="error")
     return done(url_for("crm.audit_list"), "已恢复" if changed else "现在就是这个值")
 
 
@@ -151,11 +148,22 @@ def audit_rights() -> ResponseReturnValue:
         select(AuditEvent).where(AuditEvent.action.in_(actions)).order_by(AuditEvent.id.desc()).limit(100)
     ).all()
     users = db.session.scalars(select(CrmUser).where(CrmUser.status == "active").order_by(CrmUser.name)).all()
+    used = trail.used_since(clock.now() - UNUSED)
     return page(
         "crm/settings/audit_rights.html",
         rows=_rows(events),
-        unused=[(user, rights) for user in users if (rights := _unused(user))],
+        unused=[(user, rights) for user in users if (rights := _unused(user, used.get(user.id, set())))],
     )
+
+
+def _month() -> AuditArchive | None:
+    """The month that was asked for out of the archive; None: what is in the database."""
+    wanted = request.args.get("month", "")
+    return next((one for one in archive.each(me().tenant_id) if one.month == wanted), None) if wanted else None
+
+
+def _events(wanted: trail.Wanted, before: str, limit: int, month: AuditArchive | None) -> Sequence[AuditEvent]:
+    return trail.page_of(archive.rows(month), wanted, before, limit) if month else trail.page(wanted, before, limit)
 
 
 def _wanted() -> trail.Wanted:
@@ -210,7 +218,7 @@ def _lines(event: AuditEvent, fields: dict[str, dict[str, Field]], behind: dict[
         elif (one := fields[event.entity].get(key)) is not None:
             right = me().policy.field_right(event.entity, key)
             before, after = (timeline._said(one, plain, right, behind) for plain in pair)
-            yield Line(one.label, before, after, key if _can_restore(described, key, event) else "")
+            yield Line(one.label, before, after, key if restoring.can_restore(described, event, key, me()) else "")
         elif key in _LABELS and key not in described.by_key:
             yield Line(_LABELS[key], _plain(pair[0]), _plain(pair[1]))
 
@@ -232,16 +240,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "是" if value else "否"
     return value if isinstance(value, str) else re.sub(r"\s+", " ", str(value))[:200]
-
-
-def _can_restore(described: RecordType, key: str, event: AuditEvent) -> bool:
-    """A field that can be written, with a value that stands in the trail whole."""
-    one = custom.fields(described, me()).get(key)
-    pair = (event.changes or {}).get(key)
-    is_change = event.action != "create" and isinstance(pair, list) and len(pair) == 2
-    return (
-        is_change and one is not None and one.written and not one.sensitive and me().policy.writes(described.key, key)
-    )
 
 
 def _path(event: AuditEvent) -> str:
@@ -266,14 +264,11 @@ def _unarmed(cell: str) -> str:
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
-def _unused(user: CrmUser) -> list[str]:
+def _unused(user: CrmUser, done: set[tuple[str, str]]) -> list[str]:
     """The rights of a user, in words, that nothing in the last ninety days needed; nobody is judged in his first ninety."""
-    since = clock.now() - UNUSED
-    if user.created_at > since:
+    if user.created_at > clock.now() - UNUSED:
         return []
-    used = {
-        (thing, _USED_BY.get(action, action)) for (thing, action), at in trail.last_use(user.id).items() if at > since
-    }
+    used = {(thing, _USED_BY.get(action, action)) for thing, action in done}
     labels = dict(things())
     return [
         f"{labels[thing]}·{policy.ACTIONS[action]}"
