@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 PASSWORD = "yunke-demo"
 MOST_PAGES = 24  # of one area that are looked at with axe-core, which is slow
-MOST_KINDS = 160  # a crawl that finds more has found rows, not pages
+MOST_KINDS = 250  # a crawl that finds more has found rows, not pages
 LOOKS = [("desk, light", DESK, "light"), ("phone, dark", PHONE, "dark")]
 
 
@@ -139,4 +139,4 @@ def test_no_page_of_the_crm_asks_in_vain_or_makes_the_browser_complain(
 
         seen = visit(person, "/crm/")
 
-        assert 50 < len(seen) < MOST_KINDS
+        assert 30 < len(seen) < MOST_KINDS

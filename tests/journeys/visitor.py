@@ -51,16 +51,18 @@ class Visitor:
         page.on("console", lambda said: self._note_words(said.type, said.text, page.url))
 
     def be_strict(self) -> None:
-        """From now on a warning, an address that is not there and a request that is cut off are troubles as well."""
+        """From now on a warning, an address that is refused and a request that fails are troubles as well."""
         self.context.on("response", lambda answer: self._note_refusal(answer.status, answer.url))
-        self.context.on(
-            "requestfailed", lambda request: self.troubles.append(f"{request.url} failed: {request.failure}")
-        )
+        self.context.on("requestfailed", lambda request: self._note_loss(request.url, request.failure or ""))
         self.context.on("console", lambda said: self._note_warning(said.type, said.text, said.page))
 
     def _note_refusal(self, status: int, url: str) -> None:
         if 400 <= status < 500:
             self.troubles.append(f"{status} at {url}")
+
+    def _note_loss(self, url: str, reason: str) -> None:
+        if "ERR_ABORTED" not in reason:  # the visitor himself went on before it was there
+            self.troubles.append(f"{url} failed: {reason}")
 
     def _note_warning(self, kind: str, text: str, page: Page | None) -> None:
         if kind == "warning":
