@@ -12,6 +12,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -67,8 +68,7 @@ def terms(texts: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for text in texts:
         for run in _RUNS.findall(plain(text)):
-            for ending in _endings(run):
-                found.setdefault(ending[:_LONGEST], None)
+            found |= dict.fromkeys(_endings(run))
     return list(found)[:_MOST_TERMS]
 
 
@@ -84,7 +84,13 @@ def _readings(run: str) -> list[str]:
     return [run, "".join(syllables), "".join(syllable[0] for syllable in syllables)]
 
 
-def _endings(run: str) -> list[str]:
+@lru_cache(maxsize=5_000)
+def _endings(run: str) -> tuple[str, ...]:
+    """Every end of a run, each no longer than a term; the words of names come again and again."""
+    return tuple(ending[:_LONGEST] for ending in _ends(run))
+
+
+def _ends(run: str) -> list[str]:
     if run.isascii():
         return [run, run[-4:]] if run.isdigit() and len(run) > 4 else [run]
     syllables = [syllable for syllable in pinyin.syllables(run) if syllable]
@@ -96,8 +102,8 @@ def _endings(run: str) -> list[str]:
 
 def stored(tenant_id: str, thing: str, texts: Iterable[str]) -> str:
     """The terms of a record as its entry keeps them."""
-    begin = mark(tenant_id, thing)
-    return " ".join(f"{begin}{term}" for term in terms(texts))
+    begin, found = mark(tenant_id, thing), terms(texts)
+    return begin + f" {begin}".join(found) if found else ""
 
 
 def mark(tenant_id: str, thing: str) -> str:
@@ -116,6 +122,13 @@ def matching(tenant_id: str, thing: str, query: str) -> ColumnElement[bool] | No
     if not wanted:
         return None
     return and_(SearchEntry.tenant_id == tenant_id, SearchEntry.object == thing, _index_condition(wanted))
+
+
+def says(tenant_id: str, thing: str, query: str) -> ColumnElement[bool]:
+    """The same asked of one entry that is at hand, without an index: for words that very many records bear."""
+    wanted = [f" {mark(tenant_id, thing)}{word}" for word in words(query)]
+    terms = literal_column("' '").concat(SearchEntry.terms)
+    return and_(*(terms.contains(word, autoescape=True) for word in wanted))
 
 
 def _index_condition(wanted: list[str]) -> Any:

@@ -17,13 +17,13 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from flask import request
-from sqlalchemy import ColumnElement, Select, and_, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, or_, true
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import desc_op
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from werkzeug.datastructures import MultiDict
 
-from app.core.db import db
+from app.core.walks import Hits, Walk
 
 Row = TypeVar("Row")
 
@@ -34,11 +34,15 @@ _MOST_MONEY = 10**10  # what NUMERIC(12, 2) holds
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Some rows of a list; ``next`` and ``prev`` are cursors, "" where the list ends."""
+    """Some rows of a list; ``next`` and ``prev`` are cursors, "" where the list ends.
+
+    ``near``: the hits of a search were found among the next rows in order, without its index (core/walks).
+    """
 
     rows: Sequence[Row]
     next: str
     prev: str
+    near: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ def keyset(
     cursor: str | None = "",
     limit: int = 20,
     ways: Sequence[ColumnElement[bool]] = (),
+    hits: Hits | None = None,
 ) -> Page[Any]:
     """The page of ``statement`` that ``cursor`` names, sorted by ``columns``; the first one for "" or a broken cursor.
 
@@ -69,19 +74,19 @@ def keyset(
     (end with the id). ``statement`` has no order and no limit of its own. A statement on one entity gives its
     objects, any other one its rows. Costs one query, and a second one only where the page named is gone.
 
-    ``ways`` are conditions of which a row must fit at least one. Each is walked along its own index and the first rows
-    of all are put together, where an OR of them would be carried through the whole table.
+    ``ways`` are conditions of which a row must fit at least one, ``hits`` what is searched for among them; core/walks
+    says how. A search costs one query more where its word is rare.
     """
     keys = [_key(column) for column in columns]
     at, backwards = _decode(cursor, keys)
     if at is None:
-        return _first(statement, keys, limit, ways)
-    rows = _fetch(statement, keys, limit + 1, at, backwards, ways=ways)
+        return _first(statement, keys, limit, ways, hits)
+    rows, near = _fetch(statement, keys, limit + 1, ways, hits, at, backwards)
     if not rows or (backwards and len(rows) < limit):
-        return _first(statement, keys, limit, ways)
+        return _first(statement, keys, limit, ways, hits)
     more = len(rows) > limit
     shown = rows[:limit][::-1] if backwards else rows[:limit]
-    return _page(statement, keys, shown, has_next=more or backwards, has_prev=more or not backwards)
+    return _page(statement, keys, shown, has_next=more or backwards, has_prev=more or not backwards, near=near)
 
 
 def paths(page: Page[Any]) -> tuple[str, str]:
@@ -102,38 +107,30 @@ def path_with(**changes: str | None) -> str:
 
 
 def _first(
-    statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int, ways: Sequence[ColumnElement[bool]]
-) -> Page[Any]:
-    rows = _fetch(statement, keys, limit + 1, ways=ways)
-    return _page(statement, keys, rows[:limit], has_next=len(rows) > limit, has_prev=False)
+    statement: Select[*tuple[Any, ...]], keys: list[_Key], limit: int, ways: Sequence[ColumnElement[bool]], hits: Hits | None
+) -> Page[Any]:  # fmt: skip
+    rows, near = _fetch(statement, keys, limit + 1, ways, hits)
+    return _page(statement, keys, rows[:limit], has_next=len(rows) > limit, has_prev=False, near=near)
 
 
 def _fetch(
     statement: Select[*tuple[Any, ...]],
     keys: list[_Key],
     limit: int,
+    ways: Sequence[ColumnElement[bool]],
+    hits: Hits | None,
     at: list[Any] | None = None,
     backwards: bool = False,
-    *,
-    ways: Sequence[ColumnElement[bool]] = (),
-) -> Sequence[Any]:
+) -> tuple[Sequence[Any], bool]:
+    """Up to ``limit`` rows behind ``at``, and whether ``hits`` were found near."""
     behind = [] if at is None else [_behind(keys, at, backwards)]
-    order = [key.ordered(backwards) for key in keys]
     statement = statement.add_columns(*(key.column.label(f"_key{place}") for place, key in enumerate(keys)))
-    if len(ways) < 2:
-        statement = statement.where(*ways, *behind)
-    else:
-        walks = [_walk(keys, [way, *behind], order, limit) for way in ways]
-        statement = statement.where(keys[-1].column.in_(union(*walks)))
-    return db.session.execute(statement.order_by(*order).limit(limit)).all()
-
-
-def _walk(
-    keys: list[_Key], conditions: Sequence[ColumnElement[bool]], order: Sequence[Any], limit: int
-) -> Select[*tuple[Any, ...]]:
-    """The last keys, the unique ones, of the first rows of one way, in a subquery that may bear its own limit."""
-    first = select(keys[-1].column.label("id")).where(*conditions).order_by(*order).limit(limit).subquery()
-    return select(first.c.id)
+    walk = Walk(
+        [key.column for key in keys],
+        [key.ordered(backwards) for key in keys],
+        [and_(true(), way, *behind) for way in ways or (true(),)],
+    )
+    return walk.rows(statement, limit, hits)
 
 
 def _behind(keys: list[_Key], at: list[Any], backwards: bool) -> ColumnElement[bool]:
@@ -149,13 +146,20 @@ def _behind(keys: list[_Key], at: list[Any], backwards: bool) -> ColumnElement[b
 
 
 def _page(
-    statement: Select[*tuple[Any, ...]], keys: list[_Key], rows: Sequence[Any], *, has_next: bool, has_prev: bool
+    statement: Select[*tuple[Any, ...]],
+    keys: list[_Key],
+    rows: Sequence[Any],
+    *,
+    has_next: bool,
+    has_prev: bool,
+    near: bool,
 ) -> Page[Any]:
     single = len(statement.column_descriptions) == 1
     return Page(
         rows=[row[0] for row in rows] if single else rows,
         next=_encode(rows[-1], keys, ">") if has_next and rows else "",
         prev=_encode(rows[0], keys, "<") if has_prev and rows else "",
+        near=near,
     )
 
 

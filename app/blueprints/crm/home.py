@@ -22,7 +22,8 @@ from app.crm.access import users
 from app.crm.access.actor import Actor
 from app.crm.leads.lead import LEAD
 from app.crm.leads.views import IS_OPEN, MINE
-from app.crm.records import lists, terms, views
+from app.crm.records import counting, lists, terms, views
+from app.crm.records.counting import Count
 from app.crm.records.lists import Query
 from app.web import tables
 from app.web.pages import page
@@ -33,7 +34,7 @@ _SHOWN = 8  # rows of each short list
 @dataclass(frozen=True, slots=True)
 class Figure:
     label: str
-    count: int
+    count: Count
     path: str
     is_bad: bool = False
 
@@ -59,7 +60,7 @@ def home() -> ResponseReturnValue:
         figures=figures,
         due=due,
         recent=recent,
-        is_new=may_read and not recent and not any(figure.count for figure in figures),
+        is_new=may_read and not recent and not any(figure.count.number for figure in figures),
     )
 
 
@@ -79,10 +80,15 @@ def _figures(actor: Actor) -> list[Figure]:
     usable = [one for one in wanted if _is_usable(one[1], actor)]
     if not usable:
         return []
-    columns = [lists.counted(LEAD, Query(tree), actor).label(f"n{n}") for n, (_, tree, _) in enumerate(usable)]
+    columns = [counting.column(LEAD, Query(tree), actor).label(f"n{n}") for n, (_, tree, _) in enumerate(usable)]
     counts = db.session.execute(select(*columns)).one()
     return [
-        Figure(label, counts[n] or 0, _path(tree, sort), is_bad=label.startswith("逾期") and bool(counts[n]))
+        Figure(
+            label,
+            count := counting.read(counts[n]),
+            _path(tree, sort),
+            is_bad=label.startswith("逾期") and count.number > 0,
+        )
         for n, (label, tree, sort) in enumerate(usable)
     ]
 

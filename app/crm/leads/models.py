@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, column, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crypto import EncryptedText
@@ -32,12 +32,22 @@ class Lead(Record, db.Model):  # type: ignore[name-defined]
         live("ix_crm_leads_next", "tenant_id", "next_key", "id"),
         live("ix_crm_leads_owner_next", "tenant_id", "owner_id", "next_key", "id"),
         live("ix_crm_leads_score", "tenant_id", "score", "id"),
-        Index("ix_crm_leads_rescore", "tenant_id", "rescore_at"),
+        # Whose scores are due, of all tenants: a few minutes' worth of leads, found without a look at the others
+        Index(
+            "ix_crm_leads_rescore_due",
+            "rescore_at",
+            "tenant_id",
+            postgresql_where=column("rescore_at").is_not(None),
+            sqlite_where=column("rescore_at").is_not(None),
+        ),
         live("ix_crm_leads_status", "tenant_id", "status", "updated_at", "id"),
+        live("ix_crm_leads_status_score", "tenant_id", "status", "score", "id"),
         live("ix_crm_leads_owner_status", "tenant_id", "owner_id", "status", "updated_at", "id"),
+        live("ix_crm_leads_owner_created", "tenant_id", "owner_id", "created_at", "id"),
         live("ix_crm_leads_cohort", "tenant_id", "created_at", "reached", "status"),
         live("ix_crm_leads_converted", "tenant_id", "converted_at", "created_at"),
         live("ix_crm_leads_pool", "tenant_id", "pool_id", "entered_pool_at", "id"),
+        live("ix_crm_leads_pool_changed", "tenant_id", "pool_id", "updated_at", "id"),
         ForeignKeyConstraint(["tenant_id", "customer_id"], ["crm_customers.tenant_id", "crm_customers.id"]),
         Index("ix_crm_leads_customer", "tenant_id", "customer_id"),
     )

@@ -11,6 +11,8 @@ HOT = 80  # points from which a lead is called at once
 
 IS_OPEN: Tree = {"field": "status", "op": "is_in", "value": list(OPEN)}
 MINE: Tree = {"field": "owner_id", "op": "is_in", "value": ["me"]}
+# What lies in a pool has no owner; said, so that no database looks for one's own leads there
+IN_POOL: Tree = {"all": [{"field": "pool_id", "op": "is_not_empty"}, {"field": "owner_id", "op": "is_empty"}]}
 DUE_TODAY: Tree = {
     "any": [
         {"field": "next_follow_at", "op": "within", "value": "today"},
@@ -37,6 +39,6 @@ views.ship(
         View(
             "stale", "7 天未跟进", {"all": [IS_OPEN, {"field": "last_contact_at", "op": "older_than_days", "value": 7}]}
         ),
-        View("pool", "公海", {"field": "pool_id", "op": "is_not_empty"}, sort="-score"),
+        View("pool", "公海", IN_POOL, sort="-score"),
     ),
 )

@@ -6,15 +6,16 @@ Lists, boards, exports and bulk actions ask here; all of them see the same rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Subquery, and_, false, func, or_, select, true, union
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, false, func, or_, select, true
 
 from app.core import search
 from app.core.db import db
 from app.core.errors import Invalid
 from app.core.filters import Tree
+from app.core.walks import Hits, Walk
 from app.crm.access.actor import Actor
 from app.crm.records import phones, reach, terms
 from app.crm.records.fields import Field
@@ -71,16 +72,35 @@ def conditions(described: RecordType, query: Query, actor: Actor) -> ColumnEleme
     return found & searched(described, query.q, actor) if query.q.strip() else found
 
 
-def walks(described: RecordType, query: Query, actor: Actor) -> list[ColumnElement[bool]]:
-    """The same rows in parts that may overlap, one for each way on which the reader sees rows at all (``reach.walks``).
+def walks(described: RecordType, query: Query, actor: Actor, more: Tree | None = None) -> list[ColumnElement[bool]]:
+    """The same rows in parts that may overlap, each carried by an index: for each way on which the reader sees rows at
+    all (``reach.walks``), and for each place where the searched number may stand.
 
-    For ``tables.keyset`` and for counting: what is seen on any of them is still the sight's affair.
+    For ``tables.keyset`` and for counting. What ``hits`` gives is not in them; and what is seen on any of them is still
+    the sight's affair. ``more`` is a filter that is known to be asked elsewhere.
     """
-    wanted = conditions(described, query, actor)
+    wanted = [conditions(described, replace(query, q=""), actor)]
+    if query.q.strip():
+        places = _places(described, query.q, actor)
+        wanted = (
+            [wanted[0] & place for place in places] if places else [wanted[0] & _read_in(described, query.q, actor)]
+        )
     ways = reach.walks(described, actor.policy, "read")
-    if len(ways) < 2 or _is_reached_by_role(described, query.tree, actor):
-        return [wanted]
-    return [wanted & way for way in ways]
+    if len(ways) < 2 or _is_reached_by_role(described, query.tree or more, actor):
+        return wanted
+    return [one & way for way in ways for one in wanted]
+
+
+def hits(described: RecordType, query: Query, actor: Actor) -> Hits | None:
+    """The words that a list is searched for; None for none, and for a number, whose places ``walks`` tells."""
+    found = search.matching(actor.tenant_id, described.key, query.q) if query.q.strip() else None
+    if found is None or _places(described, query.q, actor):
+        return None
+    said = search.says(actor.tenant_id, described.key, query.q)
+    return Hits(
+        near=lambda key: exists().where(search.SearchEntry.record_id == key, said),
+        far=described.model.id.in_(select(search.SearchEntry.record_id).where(found)),
+    )
 
 
 def _is_reached_by_role(described: RecordType, tree: Tree | None, actor: Actor) -> bool:
@@ -96,33 +116,32 @@ def _is_reached_by_role(described: RecordType, tree: Tree | None, actor: Actor) 
 
 
 def searched(described: RecordType, q: str, actor: Actor) -> ColumnElement[bool]:
-    """A whole phone number or its last four digits by their index; anything else in names, pinyin and initials.
+    """A whole phone number or its last four digits by their index; anything else in names, pinyin and initials."""
+    places = _places(described, q, actor)
+    return or_(*places) if places else _in_words(described, q, actor)
 
-    The hits stand as a subquery, so that the database chooses by its statistics: a rare word is looked up in the index
-    of the words, a word that every other row bears is met soon along the list's own order.
-    """
+
+def _places(described: RecordType, q: str, actor: Actor) -> list[ColumnElement[bool]]:
+    """Where what is searched for may stand, if it is no mere word: the phones for a number, phones and words for its end."""
     model = described.model
-    by_phone = [
-        getattr(model, f"{field.key}_index") == phones.index(actor.tenant_id, number)
-        for field in described.phone_fields
-        if actor.policy.sees(described.key, field.key) and (number := phones.looks_whole(q))
-    ]
-    if by_phone:
-        return or_(*by_phone)
-    hits = search.matching(actor.tenant_id, described.key, q)
-    if hits is None:
-        return model.id == ""
-    ids = select(search.SearchEntry.record_id).where(hits)
-    in_words = model.id.in_(ids) & _read_in(described, q, actor)
-    word = q.strip()
-    if len(word) == 4 and word.isdecimal():
-        last4 = [
-            getattr(model, f"{field.key}_last4") == phones.last4_index(actor.tenant_id, word)
-            for field in described.phone_fields
-            if actor.policy.sees(described.key, field.key)
-        ]
-        return or_(in_words, *last4)
-    return in_words
+    seen = [field for field in described.phone_fields if actor.policy.sees(described.key, field.key)]
+    number, word = phones.looks_whole(q), q.strip()
+    if seen and number:
+        return [getattr(model, f"{field.key}_index") == phones.index(actor.tenant_id, number) for field in seen]
+    if not search.words(q):
+        return [model.id == ""]
+    if seen and len(word) == 4 and word.isdecimal():
+        ends = [getattr(model, f"{field.key}_last4") == phones.last4_index(actor.tenant_id, word) for field in seen]
+        return [_in_words(described, q, actor), *ends]
+    return []
+
+
+def _in_words(described: RecordType, q: str, actor: Actor) -> ColumnElement[bool]:
+    found = search.matching(actor.tenant_id, described.key, q)
+    if found is None:
+        return described.model.id == ""
+    ids = select(search.SearchEntry.record_id).where(found)
+    return described.model.id.in_(ids) & _read_in(described, q, actor)
 
 
 def _read_in(described: RecordType, q: str, actor: Actor) -> ColumnElement[bool]:
@@ -176,31 +195,16 @@ def newest(
 ) -> Sequence[Row[Any]]:
     """Up to ``limit`` rows, the one changed last first: ``columns`` by the label they get."""
     model = described.model
+    keys = (model.updated_at, model.id)
+    walk = Walk(keys, [key.desc() for key in keys], walks(described, query, actor))
     statement = select(*(column.label(label) for label, column in columns.items()))
-    statement = statement.where(conditions(described, query, actor))
-    return db.session.execute(statement.order_by(model.updated_at.desc(), model.id.desc()).limit(limit)).all()
+    return db.session.execute(walk.statement(statement, limit, hits(described, query, actor))).all()
 
 
 def count(described: RecordType, query: Query, actor: Actor, up_to: int = COUNT_UP_TO) -> int:
     """How many rows, counted up to ``up_to`` + 1 and no further."""
-    return db.session.scalar(select(counted(described, query, actor, up_to))) or 0
-
-
-def counted(described: RecordType, query: Query, actor: Actor, up_to: int = COUNT_UP_TO) -> ScalarSelect[int]:
-    """The same as a column of another query, which then need not ask twice."""
-    some = bounded(described, walks(described, query, actor), up_to)
-    return select(func.count()).select_from(some).scalar_subquery()
-
-
-def bounded(
-    described: RecordType, ways: Sequence[ColumnElement[bool]], up_to: int, *more: ColumnElement[Any]
-) -> Subquery:
-    """The ids, and the columns ``more``, of at most ``up_to`` + 1 rows that go one of these ways."""
-    parts = [select(described.model.id, *more).where(way).limit(up_to + 1) for way in ways]
-    if len(parts) == 1:
-        return parts[0].subquery()
-    limited = [part.subquery() for part in parts]
-    return union(*(select(*part.c) for part in limited)).limit(up_to + 1).subquery()
+    found = select(described.model.id).where(conditions(described, query, actor)).limit(up_to + 1).subquery()
+    return db.session.scalar(select(func.count()).select_from(found)) or 0
 
 
 __all__ = [
@@ -208,7 +212,6 @@ __all__ = [
     "Query",
     "conditions",
     "count",
-    "counted",
     "order",
     "shown_fields",
     "sortable",

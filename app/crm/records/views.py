@@ -22,7 +22,6 @@ from app.crm.access import sight
 from app.crm.access.actor import Actor
 from app.crm.access.policy import Policy
 from app.crm.records import lists, terms
-from app.crm.records.lists import Query
 from app.crm.records.types import RecordType
 
 PRIVATE, EVERYBODY = "", "all"
@@ -143,17 +142,6 @@ def shelf(described: RecordType, actor: Actor) -> Shelf:
             saved = [_view(row) for row in rows if row.object == one and row.name != _CHOICE]
             views[one] = shipped(known, actor) + [view for view in saved if _is_open_to(known, view, actor)]
     return Shelf(views, choices)
-
-
-def counts(described: RecordType, views: Sequence[View], actor: Actor) -> dict[str, int]:
-    """How many rows each view holds, counted up to lists.COUNT_UP_TO + 1, in one query."""
-    if not views:
-        return {}
-    columns = [
-        lists.counted(described, Query(view.tree or None, view.q), actor).label(f"n{n}") for n, view in enumerate(views)
-    ]
-    found = db.session.execute(select(*columns)).one()
-    return {view.key: found[n] or 0 for n, view in enumerate(views)}
 
 
 def save(

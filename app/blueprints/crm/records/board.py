@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Response, flash, redirect, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, Select, Subquery, func, literal, null, select, union_all
+from sqlalchemy import ColumnElement, Select, case, func, literal, null, select, union_all
 
 from app.blueprints.crm import area, me
 from app.blueprints.crm.records import cells, lists, state
@@ -24,8 +24,9 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.crm.access import people
 from app.crm.leads import funnel, status
 from app.crm.leads.lead import CLOSE_REASONS
+from app.crm.records import counting, operations, reach
 from app.crm.records import lists as record_lists
-from app.crm.records import operations, reach
+from app.crm.records.counting import Count
 from app.crm.records.lists import COUNT_UP_TO
 from app.crm.records.types import RecordType
 from app.web import tables
@@ -54,12 +55,8 @@ class Card:
 class Head:
     """``count`` is bounded; ``amount`` is of what was counted, None where the reader may not know it."""
 
-    count: int
+    count: Count
     amount: Decimal | None
-
-    @property
-    def is_more(self) -> bool:
-        return self.count > COUNT_UP_TO
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +181,8 @@ def _lane(shown: State, stage: str, label: str, place: int, head: Head, cursor: 
     described = shown.described
     statement = record_lists.bare(described, _fields(shown))
     order = record_lists.order(described, shown.sort, me())
-    found = tables.keyset(statement, order, cursor, A_COLUMN, _ways(shown, stage))
+    hits = record_lists.hits(described, shown.query, me())
+    found = tables.keyset(statement, order, cursor, A_COLUMN, _ways(shown, stage), hits)
     step = 0 if stage in described.reason_stages else place
     return Lane(stage, label, step, head, [_card(shown, row) for row in found.rows], found.next)
 
@@ -234,20 +232,20 @@ def _heads(shown: State) -> dict[str, Head]:
     """Count and amount of every column, counted up to a bound, in one query."""
     described = shown.described
     has_amount = "amount" in described.by_key and me().policy.reads(described.key, "amount")
-    columns = [
-        _head(record_lists.bounded(described, _ways(shown, stage), COUNT_UP_TO, *_amount(described, has_amount)), stage)
-        for stage, _ in described.stages
-    ]
+    columns = [_head(shown, stage, has_amount) for stage, _ in described.stages]
     return {
-        stage: Head(count, Decimal(str(amount or 0)) if has_amount else None)
-        for stage, count, amount in db.session.execute(union_all(*columns))
+        stage: Head(_counted(number, is_cut), Decimal(str(amount or 0)) if has_amount else None)
+        for stage, number, amount, is_cut in db.session.execute(union_all(*columns))
     }
 
 
-def _amount(described: RecordType, has_amount: bool) -> list[Any]:
-    return [described.model.amount.label("amount")] if has_amount else []
+def _head(shown: State, stage: str, has_amount: bool) -> Select[Any]:
+    more = [shown.described.model.amount] if has_amount else []
+    rows, is_cut = counting.some(shown.described, shown.query, me(), *more, stage=stage)
+    amount = func.sum(rows.c.amount) if has_amount else null()
+    found = literal(stage).label("stage"), func.count().label("count"), amount.label("amount")
+    return select(*found, case((is_cut, 1), else_=0).label("is_cut")).select_from(rows)
 
 
-def _head(rows: Subquery, stage: str) -> Select[Any]:
-    amount = func.sum(rows.c.amount) if "amount" in rows.c else null()
-    return select(literal(stage).label("stage"), func.count().label("count"), amount.label("amount")).select_from(rows)
+def _counted(number: int, is_cut: int) -> Count:
+    return Count(COUNT_UP_TO, True) if number > COUNT_UP_TO else Count(number, bool(is_cut))

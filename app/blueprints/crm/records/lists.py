@@ -13,12 +13,14 @@ from app.blueprints.crm.records.state import State
 from app.blueprints.crm.rights import right
 from app.core.errors import Invalid
 from app.crm.access import people
-from app.crm.records import lists, show, terms, types, views
+from app.crm.records import counting, lists, show, terms, types, views
 from app.crm.records import names as known_names
+from app.crm.records.counting import Count
 from app.crm.records.types import RecordType
 from app.crm.records.views import Shelf
 from app.web import tables
 from app.web.pages import page
+from app.web.tables import Page
 
 
 @area.get("/<things:things>", endpoint="record_list")
@@ -36,11 +38,13 @@ def record_list(things: RecordType) -> ResponseReturnValue:
 
 def _page(shown: State) -> ResponseReturnValue:
     described, actor = shown.described, shown.actor
+    hits = lists.hits(described, shown.query, actor)
     statement = lists.bare(described, shown.fields)
-    statement = statement.add_columns(lists.counted(described, shown.query, actor).label("total"))
+    if hits is None:
+        statement = statement.add_columns(counting.column(described, shown.query, actor).label("total"))
     found = tables.keyset(
         statement, lists.order(described, shown.sort, actor), request.args.get(tables.CURSOR), shown.per_page,
-        lists.walks(described, shown.query, actor),
+        lists.walks(described, shown.query, actor), hits,
     )  # fmt: skip
     names = known_names.behind(((field, show.value(field, row)) for row in found.rows for field in shown.fields), actor)
     columns = cells.columns(described, shown.fields, actor, shown.sort, lists.sortable(described, actor))
@@ -51,7 +55,7 @@ def _page(shown: State) -> ResponseReturnValue:
         columns=columns,
         classes=[cells.classes(column.phone) for column in columns],
         rows=cells.rows(described, found.rows, columns, actor, names),
-        total=found.rows[0].total if found.rows else 0,
+        total=_total(shown, found),
         before=before,
         after=after,
         problem="",
@@ -59,10 +63,22 @@ def _page(shown: State) -> ResponseReturnValue:
     )
 
 
+def _total(shown: State, found: Page[Any]) -> Count:
+    """How many rows there are, at least those that one sees; a search is counted the way its words were found."""
+    if not found.next and not found.prev:
+        return Count(len(found.rows))
+    if shown.q and "total" not in found.rows[0]._fields:
+        counted = counting.near if found.near else counting.of
+        total = counted(shown.described, shown.query, shown.actor)
+    else:
+        total = counting.read(found.rows[0].total)
+    return Count(max(total.number, len(found.rows)), total.is_more)
+
+
 def _broken(shown: State, problem: str) -> ResponseReturnValue:
     """A view whose filter can not be, because a field is gone or hidden now: said, not shown as an empty list."""
     return page(
-        "crm/records/list.html", fragments=("record_list",), status=422, columns=[], classes=[], rows=[], total=0, before="", after="",
+        "crm/records/list.html", fragments=("record_list",), status=422, columns=[], classes=[], rows=[], total=Count(0), before="", after="",
         problem=problem, **frame(shown, broken=True),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from app.blueprints.crm.rights import own, right
 from app.core.db import db
 from app.core.errors import Refused
 from app.crm.access.models import Role
-from app.crm.records import terms, views
+from app.crm.records import counting, terms, views
 from app.crm.records.types import RecordType
 from app.web.pages import done, page
 
@@ -29,7 +29,7 @@ def record_counts(things: RecordType) -> ResponseReturnValue:
         return redirect(f"/crm/{things.plural}", 303)
     shelf = views.shelf(things, me())
     usable = [view for view in shelf.views[things.key] if views.is_usable(things, view, me())]
-    return page("crm/records/list_counts.html", counts=views.counts(things, usable, me()))
+    return page("crm/records/list_counts.html", counts=counting.of_views(things, usable, me()))
 
 
 @area.get("/<things:things>/views", endpoint="record_views")
