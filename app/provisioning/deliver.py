@@ -7,11 +7,11 @@ done again, an unfinished one has left nothing behind, and two workers at once t
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import structlog
@@ -37,17 +37,13 @@ JOB = "provisioning.deliver_order"
 class Step:
     """One step: its name in the books, what the buyer reads, and the verb; the verb gives what staff read.
 
-    What takes long and needs no row is made by ``prepare`` before the transaction, and passed to the verb.
+    What takes long and needs no row is made by ``prepare`` beside the steps before, and passed to the verb.
     """
 
     name: str
     label: str
     carry_out: Callable[..., str]
     prepare: Callable[[], Any] | None = None
-
-    def verb(self) -> Callable[[Order], str]:
-        """What is to be done within the transaction."""
-        return self.carry_out if self.prepare is None else partial(self.carry_out, prepared=self.prepare())
 
 
 class NotPaid(Exception):
@@ -88,9 +84,12 @@ def deliver_order(order_id: str) -> None:
     Opens its own short transactions: call it without one. Raises NotPaid, or whatever a step failed with; called
     again, it goes on at the step that is missing.
     """
-    for step in _begin(order_id):
-        if not _carry_out(order_id, step):
-            return
+    steps = _begin(order_id)
+    with ThreadPoolExecutor(1, thread_name_prefix="delivery") as beside:
+        prepared = {step.name: beside.submit(step.prepare) for step in steps if step.prepare is not None}
+        for step in steps:
+            if not _carry_out(order_id, step, prepared.get(step.name)):
+                return
 
 
 def note_failed_task(task_id: str) -> None:
@@ -129,11 +128,11 @@ def _write_plan(order: Order, plan: tuple[Step, ...]) -> None:
             db.session.add(DeliveryStep(order_id=order.id, name=step.name, position=position))
 
 
-def _carry_out(order_id: str, step: Step) -> bool:
+def _carry_out(order_id: str, step: Step, prepared: Future[Any] | None) -> bool:
     """Do one step if it is not done yet; gives whether delivery goes on."""
     began = clock.now()
     try:
-        carry_out = step.verb()
+        given = {} if prepared is None else {"prepared": prepared.result()}
         with _transaction():
             order = orders.locked(order_id)
             if order.status != "paid":
@@ -141,7 +140,7 @@ def _carry_out(order_id: str, step: Step) -> bool:
                 return False
             row = _row(order_id, step)
             if row.state != "done":
-                row.detail = {"note": carry_out(order)}
+                row.detail = {"note": step.carry_out(order, **given)}
                 row.state, row.error = "done", None
                 row.attempts += 1
                 row.started_at, row.finished_at = began, clock.now()

@@ -36,7 +36,7 @@ def create_tenant(order: Order) -> str:
 
 
 def make_first_password() -> tuple[str, str]:
-    """A first password and its hash; made outside the delivery's transaction, because hashing is slow by design."""
+    """A first password and its hash; made beside the delivery's transactions, because hashing is slow by design."""
     if _first_password:
         return _first_password, crypto.hash_password(_first_password)
     password = crypto.random_code(3)
