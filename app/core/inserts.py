@@ -63,7 +63,7 @@ class _Column:
 
 
 def _prepared(model: Any, dialect: Dialect, rows: Rows, shared: Mapping[str, Any]) -> list[_Column]:
-    named = {key for row in rows for key in row}
+    named = set().union(*rows)
     return [_column(one, rows, shared, one.key in named) for one in _attributes(model, dialect)]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, bindparam, select
 
 from app.core.db import db
 from app.crm.access.actor import Actor
@@ -86,14 +86,20 @@ def _condition(described: RecordType, other: RecordType, key: str, wanted: set[A
     """Where ``other`` may hold such a record; None where it can not."""
     model = other.model
     if key == "phone" and hasattr(model, "phone_index"):
-        return model.phone_index.in_(sorted(wanted))
+        return _among(model.phone_index, wanted)
     if key == "email" and hasattr(model, "email"):
-        return model.email.in_(sorted(wanted))
+        return _among(model.email, wanted)
     if key == "external_id" and other is described:
-        return model.external_id.in_(sorted(wanted))
+        return _among(model.external_id, wanted)
     if key == "name" and (other is described or (other.company_field == "name" and hasattr(model, "contact_name"))):
-        return and_(model.company_key.in_(sorted({company for company, _ in wanted})), model.company_key != "")
+        return and_(_among(model.company_key, {company for company, _ in wanted}), model.company_key != "")
     return None
+
+
+def _among(column: Any, wanted: Iterable[str]) -> ColumnElement[bool]:
+    """IN, without a look at each of some hundred texts as something that might be SQL."""
+    found: ColumnElement[bool] = column.in_(bindparam(None, sorted(wanted), expanding=True, unique=True))
+    return found
 
 
 def _value(described: RecordType, other: RecordType, key: str, row: Any) -> Any:

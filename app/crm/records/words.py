@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from app.core import pinyin
 
@@ -26,6 +27,7 @@ def plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text or "").lower().split())
 
 
+@lru_cache(maxsize=20_000)
 def company_key(name: str) -> str:
     """Equal for 杭州青禾商贸有限公司, 「杭州青禾商贸」 and 杭州 青禾商贸（有限公司）; "" if nothing is left."""
     bare = _NOT_WORDS.sub("", plain(name))
