@@ -53,8 +53,8 @@ def share(things: RecordType, record_id: str) -> ResponseReturnValue:
 @right("share")
 def unshare(things: RecordType, record_id: str, user_id: str) -> ResponseReturnValue:
     found = reach.find(things, record_id, me().policy, "share")
-    sharing.unshare(things, found, user_id, me())
-    return _answer(things, found, "已移除协作人")
+    operation = sharing.unshare(things, found, user_id, me())
+    return _answer(things, found, "已移除协作人", undo=url_for("crm.undo", operation_id=operation.id))
 
 
 def _form(found: Any) -> ShareForm:
@@ -65,10 +65,11 @@ def _form(found: Any) -> ShareForm:
     return form
 
 
-def _answer(described: RecordType, found: Any, words: str) -> ResponseReturnValue:
+def _answer(described: RecordType, found: Any, words: str, undo: str = "") -> ResponseReturnValue:
     if not reach.allows(described, me().policy, "read", found) or wanted_fragment(_FRAGMENTS) is None:
-        return done(url_for("crm.record", things=described.plural, record_id=found.id), words)
-    return changed(_panel(described, found, None), words)
+        kind = f"undo:{undo}" if undo else "ok"
+        return done(url_for("crm.record", things=described.plural, record_id=found.id), words, kind=kind)
+    return changed(_panel(described, found, None), words, undo=undo)
 
 
 def _panel(described: RecordType, found: Any, form: ShareForm | None, status: int = 200) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -415,3 +416,16 @@ def test_a_customer_tells_what_happened_when_it_was_a_lead_to_whoever_may_see_th
 
     sales.post(f"/crm/customers/{customer}/share", data={"user_id": ours.people["sales3"], "right": "read"})
     assert "先报个价" not in browser(ours, "sales3").get(f"/crm/customers/{customer}").text
+
+
+def test_an_ended_share_is_asked_for_again_from_its_notice(ours: Company, browser: Any, record: Any) -> None:
+    lead = record(ours, "lead", owner="sales1")
+    sales, helper = browser(ours, "sales1"), browser(ours, "sales3")
+    sales.post(f"/crm/leads/{lead}/share", data={"user_id": ours.people["sales3"], "right": "read"})
+    sales.post(f"/crm/leads/{lead}/share/{ours.people['sales3']}/delete")
+    assert helper.get(f"/crm/leads/{lead}").status_code == 404
+
+    undo = re.search(r'action="(/crm/operations/[^"]+/undo)"', sales.get(f"/crm/leads/{lead}").text)
+    assert undo is not None
+    sales.post(undo.group(1))
+    assert helper.get(f"/crm/leads/{lead}").status_code == 200
