@@ -291,6 +291,10 @@ def _bare_in(element: Any) -> Table | None:
     if not isinstance(element, Select):
         return None
     sources, columns = _sources_of(element), list(_columns_in(element))
+    if element._propagate_attrs.get("compile_state_plugin") != "orm":
+        # To SQLAlchemy it is none of the models' (a window function alone is so): no criterion would be added.
+        named = [*sources, *(column.table for column in columns)]
+        return next((table for part in named if (table := _table_of(part)) is not None), None)
     for source in sources:
         if not _is_of_model(source) and _table_of(source) is not None:
             return _table_of(source)

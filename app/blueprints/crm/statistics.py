@@ -29,6 +29,7 @@ _MOST_COUNTED = 1_000_000
 @area.get("/communications/statistics")
 @right("read", "communication", record="")
 def communication_statistics() -> ResponseReturnValue:
+    me().policy.insist("communication", "read")
     period, by, owner_id, channel = _asked()
     lines = statistics.table(period, by, owner_id=owner_id, channel=channel)
     names = _names(by)
@@ -46,6 +47,7 @@ def communication_statistics() -> ResponseReturnValue:
 @right("read", "communication", record="")
 def communications_behind() -> ResponseReturnValue:
     """The rows of one figure, with their number counted from the rows themselves."""
+    me().policy.insist("communication", "read")
     period, _, owner_id, channel = _asked()
     figure = request.args.get("figure", "") if request.args.get("figure") in _FIGURES else "count"
     statement = statistics.rows(period, figure, owner_id=owner_id, channel=channel, week=request.args.get("week", ""))

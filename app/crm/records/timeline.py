@@ -72,14 +72,16 @@ def note(operation: Operation, *written: Entry) -> None:
 
 def entries(
     record_ids: Sequence[str], *, group: str = "", before: datetime | None = None, before_id: str = "", limit: int = 20,
-    seen: bool = False,
+    seen: bool = False, without: Collection[str] = (),
 ) -> Sequence[Entry]:  # fmt: skip
     """The newest entries of these records (one, or a customer and the leads it came of), older than ``before``.
 
     ``before_id`` tells apart what happened in the same instant. ``seen`` says that the reader was found to see every one of
-    these records, so that the database need not ask again.
+    these records, so that the database need not ask again. ``without`` are kinds that are left out.
     """
     statement = select(Entry).where(Entry.record_id.in_(record_ids))
+    if without:
+        statement = statement.where(Entry.kind.not_in(sorted(without)))
     if group:
         statement = statement.where(Entry.group == group)
     if before is not None:

@@ -21,7 +21,7 @@ from app.crm.leads.lead import SOURCES
 from app.web.pages import page
 
 SPANS = (("30", "近 30 天"), ("90", "近 90 天"), ("365", "近一年"), ("month", "本月"), ("last_month", "上月"))
-CUTS = (("", "不分"), ("source", "按来源"), ("owner_id", "按负责人"), ("campaign", "按活动"))
+CUTS = (("", "不分组"), ("source", "按来源"), ("owner_id", "按负责人"), ("campaign", "按活动"))
 KINDS = (("", "按自然日"), ("work", "按工作日"))
 _LONGEST = 3 * 366
 
@@ -29,6 +29,7 @@ _LONGEST = 3 * 366
 @area.get("/leads/funnel")
 @right("read", "lead")
 def lead_funnel() -> ResponseReturnValue:
+    me().policy.insist("lead", "read")
     period, span, complaint = _period()
     cut = request.args.get("by", "")
     cut = cut if cut in dict(CUTS) else ""

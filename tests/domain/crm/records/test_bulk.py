@@ -27,22 +27,6 @@ def owners(company):
         return {row.name: row.owner_id for row in db.session.scalars(select(Lead))}
 
 
-def test_only_what_one_may_change_is_changed_and_the_rest_is_named(ours, theirs, record):
-    mine = record(ours, "lead", owner="sales1", name="我的")
-    colleagues = record(ours, "lead", owner="sales3", name="别人的")
-    foreign = record(theirs, "lead", owner="sales1", name="外人的")
-
-    with working(ours, "sales1") as actor:
-        run = bulk.start(LEAD, "delete", Chosen((mine, colleagues, foreign)), dict(VALUES), actor)
-
-    assert (run.done, run.refused, run.state) == (1, 2, "done")
-    assert {name for _, name, _ in run.reasons["rows"]} == {"看不到的记录"}
-    assert owners(theirs)["外人的"] is not None
-    with tenancy.scope(tenancy.tenant(ours.id)):
-        gone = {row.name: row.is_deleted for row in db.session.scalars(select(Lead))}
-    assert gone == {"我的": True, "别人的": False}
-
-
 def test_a_transfer_changes_the_owner_and_nothing_else(ours, record, stored):
     key = record(
         ours,
