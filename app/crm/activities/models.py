@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Boolean, ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.children import child_of
 from app.core.crypto import EncryptedText
 from app.core.db import Changing, Identified, db
 from app.core.tenancy import TenantOwned
@@ -38,7 +39,7 @@ class About:
 def about_table(table: str, *order: str) -> tuple[Any, ...]:
     """The keys to leads, customers and contacts, with an index for each that carries ``order`` too."""
     parents = (("lead_id", "crm_leads"), ("customer_id", "crm_customers"), ("contact_id", "crm_contacts"))
-    keys = [ForeignKeyConstraint(["tenant_id", column], [f"{to}.tenant_id", f"{to}.id"]) for column, to in parents]
+    keys = [child_of(to, column) for column, to in parents]
     indexes = [Index(f"ix_{table}_{column[:-3]}", "tenant_id", column, *order) for column, _ in parents]
     return (*keys, *indexes)
 
@@ -75,7 +76,7 @@ class Task(Record, About, db.Model):  # type: ignore[name-defined]
         live("ix_crm_tasks_mine", "tenant_id", "owner_id", "status", "due_at", "id"),
         live("ix_crm_tasks_team", "tenant_id", "status", "due_at", "id"),
         Index("ix_crm_tasks_remind", "status", "remind_at"),
-        ForeignKeyConstraint(["tenant_id", "step_id"], ["crm_plan_steps.tenant_id", "crm_plan_steps.id"]),
+        child_of("crm_plan_steps", "step_id"),
         Index("ix_crm_tasks_step", "tenant_id", "step_id"),
     )
 
@@ -102,8 +103,8 @@ class Reminder(db.Model, Identified, TenantOwned):  # type: ignore[name-defined]
     __tablename__ = "crm_reminders"
     __table_args__ = (
         UniqueConstraint("task_id", "moment", "channel"),
-        ForeignKeyConstraint(["tenant_id", "task_id"], ["crm_tasks.tenant_id", "crm_tasks.id"]),
-        ForeignKeyConstraint(["tenant_id", "user_id"], ["crm_users.tenant_id", "crm_users.id"]),
+        child_of("crm_tasks", "task_id"),
+        child_of("crm_users", "user_id"),
         Index("ix_crm_reminders_task", "tenant_id", "task_id"),
         Index("ix_crm_reminders_user", "tenant_id", "user_id"),
     )
@@ -121,7 +122,7 @@ class ReminderChoice(db.Model, Changing, TenantOwned):  # type: ignore[name-defi
     __tablename__ = "crm_reminder_choices"
     __table_args__ = (
         UniqueConstraint("tenant_id", "user_id"),
-        ForeignKeyConstraint(["tenant_id", "user_id"], ["crm_users.tenant_id", "crm_users.id"]),
+        child_of("crm_users", "user_id"),
     )
 
     user_id: Mapped[str] = mapped_column(String(36))
@@ -167,7 +168,7 @@ class PlanStep(db.Model, Changing, TenantOwned):  # type: ignore[name-defined]
     __tablename__ = "crm_plan_steps"
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
-        ForeignKeyConstraint(["tenant_id", "plan_id"], ["crm_plans.tenant_id", "crm_plans.id"]),
+        child_of("crm_plans", "plan_id"),
         Index("ix_crm_plan_steps_plan", "tenant_id", "plan_id", "due_at"),
         Index("ix_crm_plan_steps_due", "status", "due_at"),
     )

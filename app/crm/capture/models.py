@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Date, ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, Date, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.children import child_of
 from app.core.crypto import EncryptedJSON, EncryptedText
 from app.core.db import Changing, Identified, db
 from app.core.tenancy import TenantOwned
@@ -71,7 +72,7 @@ class FormDay(db.Model, Identified, TenantOwned):  # type: ignore[name-defined]
     __tablename__ = "crm_lead_form_days"
     __table_args__ = (
         UniqueConstraint("form_id", "day"),
-        ForeignKeyConstraint(["tenant_id", "form_id"], ["crm_lead_forms.tenant_id", "crm_lead_forms.id"]),
+        child_of("crm_lead_forms", "form_id"),
         Index("ix_crm_lead_form_days_form", "tenant_id", "form_id", "day"),
     )
 
@@ -89,7 +90,7 @@ class Arrival(db.Model, Identified, TenantOwned):  # type: ignore[name-defined]
     __tablename__ = "crm_arrivals"
     __table_args__ = (
         UniqueConstraint("tenant_id", "unique"),
-        ForeignKeyConstraint(["tenant_id", "form_id"], ["crm_lead_forms.tenant_id", "crm_lead_forms.id"]),
+        child_of("crm_lead_forms", "form_id"),
         Index("ix_crm_arrivals_form", "tenant_id", "form_id", "id"),
         Index("ix_crm_arrivals_record", "tenant_id", "record_id", "id"),
     )
@@ -136,7 +137,7 @@ class ChannelPerson(db.Model, Changing, TenantOwned):  # type: ignore[name-defin
     __tablename__ = "crm_channel_people"
     __table_args__ = (
         UniqueConstraint("channel_id", "external_id"),
-        ForeignKeyConstraint(["tenant_id", "channel_id"], ["crm_channels.tenant_id", "crm_channels.id"]),
+        child_of("crm_channels", "channel_id"),
         Index("ix_crm_channel_people_channel", "tenant_id", "channel_id"),
         Index("ix_crm_channel_people_record", "tenant_id", "record_id"),
     )
@@ -155,7 +156,7 @@ class ChannelCall(db.Model, Identified, TenantOwned):  # type: ignore[name-defin
     __tablename__ = "crm_channel_calls"
     __table_args__ = (
         UniqueConstraint("channel_id", "signature"),
-        ForeignKeyConstraint(["tenant_id", "channel_id"], ["crm_channels.tenant_id", "crm_channels.id"]),
+        child_of("crm_channels", "channel_id"),
         Index("ix_crm_channel_calls_channel", "tenant_id", "channel_id", "id"),
     )
 
@@ -170,7 +171,7 @@ class ApiKey(db.Model, Changing, TenantOwned):  # type: ignore[name-defined]
     __tablename__ = "crm_api_keys"
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
-        ForeignKeyConstraint(["tenant_id", "user_id"], ["crm_users.tenant_id", "crm_users.id"]),
+        child_of("crm_users", "user_id"),
         Index("ix_crm_api_keys_user", "tenant_id", "user_id"),
     )
 
@@ -188,7 +189,7 @@ class ApiAnswer(db.Model, Identified, TenantOwned):  # type: ignore[name-defined
     __tablename__ = "crm_api_answers"
     __table_args__ = (
         UniqueConstraint("key_id", "idempotency_key"),
-        ForeignKeyConstraint(["tenant_id", "key_id"], ["crm_api_keys.tenant_id", "crm_api_keys.id"]),
+        child_of("crm_api_keys", "key_id"),
         Index("ix_crm_api_answers_key", "tenant_id", "key_id", "id"),
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Date, ForeignKeyConstraint, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Date, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.children import child_of
 from app.core.db import Changing, Identified, db
 from app.core.tenancy import TenantOwned
 from app.crm.access import sight
@@ -51,7 +52,7 @@ class AssignVersion(db.Model, Identified, TenantOwned):  # type: ignore[name-def
     __tablename__ = "crm_assign_versions"
     __table_args__ = (
         UniqueConstraint("rule_id", "version"),
-        ForeignKeyConstraint(["tenant_id", "rule_id"], ["crm_assign_rules.tenant_id", "crm_assign_rules.id"]),
+        child_of("crm_assign_rules", "rule_id"),
         Index("ix_crm_assign_versions_rule", "tenant_id", "rule_id", "version"),
     )
 
@@ -67,8 +68,8 @@ class AssignMember(db.Model, Identified, TenantOwned):  # type: ignore[name-defi
     __tablename__ = "crm_assign_members"
     __table_args__ = (
         UniqueConstraint("rule_id", "user_id"),
-        ForeignKeyConstraint(["tenant_id", "rule_id"], ["crm_assign_rules.tenant_id", "crm_assign_rules.id"]),
-        ForeignKeyConstraint(["tenant_id", "user_id"], ["crm_users.tenant_id", "crm_users.id"]),
+        child_of("crm_assign_rules", "rule_id"),
+        child_of("crm_users", "user_id"),
         Index("ix_crm_assign_members_rule", "tenant_id", "rule_id", "pos"),
         Index("ix_crm_assign_members_user", "tenant_id", "user_id"),
     )
@@ -87,9 +88,7 @@ class AssignCursor(db.Model, TenantOwned):  # type: ignore[name-defined]
     """Whose turn it is. A decision holds the cursors of all rules of the tenant: one lead after the other."""
 
     __tablename__ = "crm_assign_cursors"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "rule_id"], ["crm_assign_rules.tenant_id", "crm_assign_rules.id"]),
-    )
+    __table_args__ = (child_of("crm_assign_rules", "rule_id"),)
 
     rule_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     last_pos: Mapped[int] = mapped_column(Integer, default=0)
@@ -101,7 +100,7 @@ class UserLoad(db.Model, TenantOwned):  # type: ignore[name-defined]
 
     __tablename__ = "crm_user_loads"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "user_id"], ["crm_users.tenant_id", "crm_users.id"]),
+        child_of("crm_users", "user_id"),
         Index("ix_crm_user_loads_user", "tenant_id", "user_id"),
     )
 

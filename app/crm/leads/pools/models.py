@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Boolean, Date, ForeignKeyConstraint, Index, Integer, String, UniqueConstraint
+from sqlalchemy import Boolean, Date, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.children import child_of
 from app.core.db import Changing, Identified, db
 from app.core.tenancy import TenantOwned
 from app.crm.access import sight
@@ -46,7 +47,7 @@ class PoolMember(db.Model, Identified, TenantOwned):  # type: ignore[name-define
     __tablename__ = "crm_pool_members"
     __table_args__ = (
         UniqueConstraint("pool_id", "subject_kind", "subject_id"),
-        ForeignKeyConstraint(["tenant_id", "pool_id"], ["crm_pools.tenant_id", "crm_pools.id"]),
+        child_of("crm_pools", "pool_id"),
         Index("ix_crm_pool_members_pool", "tenant_id", "pool_id"),
     )
 
@@ -89,7 +90,7 @@ class RecycleRule(db.Model, Changing, TenantOwned):  # type: ignore[name-defined
 
     __tablename__ = "crm_recycle_rules"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "pool_id"], ["crm_pools.tenant_id", "crm_pools.id"]),
+        child_of("crm_pools", "pool_id"),
         Index("ix_crm_recycle_rules_pool", "tenant_id", "pool_id", "enabled"),
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, Integer, String, UniqueConstraint, select
+from sqlalchemy import Index, Integer, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.core.children import child_of
 from app.core.db import Changing, Identified, db
 from app.core.tenancy import TenantOwned
 from app.crm.access import sight
@@ -35,7 +36,7 @@ class ScoreEntry(db.Model, Identified, TenantOwned):  # type: ignore[name-define
     __tablename__ = "crm_score_entries"
     __table_args__ = (
         UniqueConstraint("lead_id", "key"),
-        ForeignKeyConstraint(["tenant_id", "lead_id"], ["crm_leads.tenant_id", "crm_leads.id"]),
+        child_of("crm_leads", "lead_id"),
         Index("ix_crm_score_entries_lead", "tenant_id", "lead_id"),
     )
 
@@ -52,8 +53,8 @@ class ManualScore(db.Model, Identified, TenantOwned):  # type: ignore[name-defin
 
     __tablename__ = "crm_score_manual"
     __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "lead_id"], ["crm_leads.tenant_id", "crm_leads.id"]),
-        ForeignKeyConstraint(["tenant_id", "author_id"], ["crm_users.tenant_id", "crm_users.id"]),
+        child_of("crm_leads", "lead_id"),
+        child_of("crm_users", "author_id"),
         Index("ix_crm_score_manual_lead", "tenant_id", "lead_id"),
         Index("ix_crm_score_manual_author", "tenant_id", "author_id"),
     )
