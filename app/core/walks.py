@@ -16,15 +16,20 @@ from sqlalchemy.sql.operators import desc_op
 
 from app.core.db import db
 
-NEAR = 1000  # rows of which a word is asked one by one before its index is
+NEAR = 2000  # rows of which a word is asked one by one before its index is
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What is searched for, said twice: ``near`` asks one row by its id, ``far`` is the condition that an index carries."""
+    """What is searched for, said twice: ``near`` asks one row by its id, ``far`` is the condition that an index carries.
+
+    Of few rows (no more than ``NEAR``) all are asked; of a rare word, which stands in none of the next, none is.
+    """
 
     near: Callable[[ColumnElement[Any]], ColumnElement[bool]]
     far: ColumnElement[bool]
+    few: bool = False
+    rare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,9 @@ class Walk:
         self, statement: Select[*tuple[Any, ...]], limit: int, hits: Hits | None = None
     ) -> tuple[Sequence[Any], bool]:
         """The first ``limit`` rows of ``statement``, and whether they were found without the index of ``hits``."""
-        if hits is not None:
+        if hits is not None and not hits.rare:
             near = db.session.execute(self._over(statement, self._near(limit, hits), limit)).all()
-            if len(near) >= limit:
+            if len(near) >= limit or hits.few:
                 return near, True
         return db.session.execute(self.statement(statement, limit, hits)).all(), False
 

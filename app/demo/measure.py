@@ -196,5 +196,7 @@ def _written_out(statement: str, parameters: Any) -> str:
     """The statement as it can be given to EXPLAIN, where its parameters have names."""
     if not isinstance(parameters, dict):
         return statement
-    words = {key: "NULL" if value is None else f"'{value}'" for key, value in parameters.items()}
+    words = {
+        key: "NULL" if value is None else "'" + str(value).replace("'", "''") + "'" for key, value in parameters.items()
+    }
     return re.sub(r"%\((\w+)\)s(::\w+)?", lambda said: words[said[1]] + (said[2] or ""), statement)

@@ -33,7 +33,7 @@ from sqlalchemy.sql.util import ClauseAdapter
 from app.core import filters
 from app.core.db import db
 from app.core.filters import Tree
-from app.core.walks import NEAR, Walk
+from app.core.walks import NEAR, Hits, Walk
 from app.crm.access.actor import Actor
 from app.crm.records import lists, terms
 from app.crm.records.lists import COUNT_UP_TO, Query
@@ -82,6 +82,8 @@ def read(value: int | None) -> Count:
 def column(described: RecordType, query: Query, actor: Actor) -> ScalarSelect[int]:
     """The count as a column of another query, for ``read``: a number, or below zero for "at least"."""
     rows, looked_at = _rows(described, query, actor, COUNT_UP_TO)
+    if (cut := lists.has_more_hits(described, query, actor, LOOK_AT)) is not None:
+        looked_at = [cut]
     number = select(func.count().label("n")).select_from(rows).subquery()
     if not looked_at:
         return select(number.c.n).scalar_subquery()
@@ -116,11 +118,8 @@ def some(
     return rows, or_(false(), *looked_at)
 
 
-def near(described: RecordType, query: Query, actor: Actor) -> Count:
-    """The hits of a word that very many rows bear, among the newest ones."""
-    found = lists.hits(described, query, actor)
-    if found is None:
-        raise ValueError("nothing is searched for")
+def near(described: RecordType, query: Query, actor: Actor, found: Hits) -> Count:
+    """The hits among the newest rows: all there are, or at least so many."""
     model = described.model
     order = (model.updated_at.desc(), model.id.desc())
     walk = Walk((model.updated_at, model.id), order, lists.walks(described, query, actor))
@@ -144,7 +143,7 @@ def _rows(
     parts, looked_at = [], []
     for way in lists.walks(described, replace(query, tree=None), actor, query.tree):
         if hits is not None:
-            way = way & hits.far
+            way = way & (hits.far if stage else lists.some_hits(described, query, actor, LOOK_AT))
             walked = _Walked(_all_of(described, query.tree, actor, stage))
         else:
             walked = _along_an_index(described, query.tree, actor, way, stage)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, exists, false, func, or_, select, true
 
 from app.core import search
 from app.core.db import db
@@ -99,8 +99,30 @@ def hits(described: RecordType, query: Query, actor: Actor) -> Hits | None:
     said = search.says(actor.tenant_id, described.key, query.q)
     return Hits(
         near=lambda key: exists().where(search.SearchEntry.record_id == key, said),
-        far=described.model.id.in_(select(search.SearchEntry.record_id).where(found)),
+        far=described.model.id.in_(_hits_of(found, None)),
     )
+
+
+def some_hits(described: RecordType, query: Query, actor: Actor, most: int) -> ColumnElement[bool]:
+    """The rows among the first ``most`` hits that the index of the words gives, whosever they are."""
+    found = search.matching(actor.tenant_id, described.key, query.q)
+    return described.model.id == "" if found is None else described.model.id.in_(_hits_of(found, most))
+
+
+def has_more_hits(described: RecordType, query: Query, actor: Actor, most: int) -> ScalarSelect[bool] | None:
+    """Whether the words have more hits than ``some_hits`` looks at; None where no words are searched for."""
+    if hits(described, query, actor) is None:
+        return None
+    found = search.matching(actor.tenant_id, described.key, query.q)
+    first = _hits_of(found, most).subquery()
+    return select(func.count() >= most).select_from(first).scalar_subquery()
+
+
+def _hits_of(found: Any, most: int | None) -> Select[Any]:
+    """The ids of the hits, gathered by their index before anything else is asked: an entry asked by itself costs dear."""
+    hits = select(search.SearchEntry.record_id).where(found)
+    gathered = (hits.offset(0) if most is None else hits.limit(most)).subquery()
+    return select(gathered.c.record_id)
 
 
 def _is_reached_by_role(described: RecordType, tree: Tree | None, actor: Actor) -> bool:

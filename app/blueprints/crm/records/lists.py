@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import request
@@ -40,8 +41,12 @@ def _page(shown: State) -> ResponseReturnValue:
     described, actor = shown.described, shown.actor
     hits = lists.hits(described, shown.query, actor)
     statement = lists.bare(described, shown.fields)
+    head = Count(0)
     if hits is None:
         statement = statement.add_columns(counting.column(described, shown.query, actor).label("total"))
+    else:
+        head = counting.near(described, shown.query, actor, hits)
+        hits = replace(hits, few=not head.is_more, rare=head.is_more and head.number <= shown.per_page)
     found = tables.keyset(
         statement, lists.order(described, shown.sort, actor), request.args.get(tables.CURSOR), shown.per_page,
         lists.walks(described, shown.query, actor), hits,
@@ -55,7 +60,7 @@ def _page(shown: State) -> ResponseReturnValue:
         columns=columns,
         classes=[cells.classes(column.phone) for column in columns],
         rows=cells.rows(described, found.rows, columns, actor, names),
-        total=_total(shown, found),
+        total=_total(shown, found, head),
         before=before,
         after=after,
         problem="",
@@ -63,15 +68,14 @@ def _page(shown: State) -> ResponseReturnValue:
     )
 
 
-def _total(shown: State, found: Page[Any]) -> Count:
+def _total(shown: State, found: Page[Any], head: Count) -> Count:
     """How many rows there are, at least those that one sees; a search is counted the way its words were found."""
     if not found.next and not found.prev:
         return Count(len(found.rows))
-    if shown.q and "total" not in found.rows[0]._fields:
-        counted = counting.near if found.near else counting.of
-        total = counted(shown.described, shown.query, shown.actor)
-    else:
+    if "total" in found.rows[0]._fields:
         total = counting.read(found.rows[0].total)
+    else:
+        total = head if found.near else counting.of(shown.described, shown.query, shown.actor)
     return Count(max(total.number, len(found.rows)), total.is_more)
 
 
