@@ -11,13 +11,15 @@ import secrets
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-
-from captcha.audio import AudioCaptcha
-from captcha.image import ImageCaptcha
+from typing import TYPE_CHECKING
 
 from app.core import clock, crypto
 from app.core.errors import Invalid, NotFound, TooMany
 from app.customers import quota
+
+if TYPE_CHECKING:
+    from captcha.audio import AudioCaptcha
+    from captcha.image import ImageCaptcha
 
 LIVES = timedelta(minutes=5)
 _DIGITS = 5
@@ -86,9 +88,13 @@ def _opened(token: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _painter() -> ImageCaptcha:
+    from captcha.image import ImageCaptcha  # with Pillow: four megabytes that most processes never need
+
     return ImageCaptcha(width=200, height=64, font_sizes=(44, 48, 52))
 
 
 @lru_cache(maxsize=1)
 def _speaker() -> AudioCaptcha:
+    from captcha.audio import AudioCaptcha
+
     return AudioCaptcha()

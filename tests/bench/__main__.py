@@ -140,7 +140,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _wait_for(server: Server, path: str, seconds: float = 30) -> None:
+def _wait_for(server: Server, path: str, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
