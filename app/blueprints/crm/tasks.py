@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, starmap
 from typing import Any
 
-from flask import request, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, select
 from wtforms import HiddenField, SelectField, StringField, TextAreaField
@@ -100,6 +100,13 @@ def _day_name(day: Any) -> str:
     near = {-1: "昨天", 0: "今天", 1: "明天"}.get((day - clock.today()).days, "")
     year = "" if day.year == clock.today().year else f"{day.year} 年 "
     return f"{near + '，' if near else ''}{year}{day.month} 月 {day.day} 日，周{_WEEKDAYS[day.weekday()]}"
+
+
+@area.get("/tasks/new")
+@right("create", "task", record="")
+def new_task_of_list() -> ResponseReturnValue:
+    """The list's own button leads to the form that knows repeating and reminding, not to that of any record."""
+    return redirect(url_for("crm.new_task"), 303)
 
 
 @area.route("/agenda/new", methods=["GET", "POST"])

@@ -350,3 +350,12 @@ def test_nobody_writes_a_communication_with_a_contact_that_he_only_sees(
 
     assert stranger.status_code in {404, 422}
     assert "预计周五前盖章" not in browser(ours, "sales3").get(f"/crm/contacts/{contact}").text
+
+
+def test_a_task_begun_from_the_list_can_repeat_and_remind(ours: Company, browser: Callable[..., CrmBrowser]) -> None:
+    client = browser(ours, "sales1")
+
+    answer = client.get("/crm/tasks/new")
+    assert (answer.status_code, answer.location) == (303, "/crm/agenda/new")
+    page = client.get(answer.location).text
+    assert 'name="rule"' in page and 'name="before"' in page
