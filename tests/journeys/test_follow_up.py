@@ -86,6 +86,8 @@ def test_three_taps_on_a_phone(
     chromium: Browser, address: str, ours: Company, lead: str, stored: Callable[..., Any]
 ) -> None:
     page = opened(chromium, address, ours, lead, PHONE)
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
     page.evaluate("window.taps = 0; document.addEventListener('pointerdown', () => { window.taps += 1; }, true)")
 
     page.tap("#composer-content")
@@ -95,6 +97,7 @@ def test_three_taps_on_a_phone(
     wait_until_saved(page)
 
     assert page.evaluate("window.taps") == 3
+    assert complaints == []
     check_saved(lead, stored)
 
 

@@ -134,6 +134,12 @@ def test_no_single_key_for_who_switched_them_off_or_composes(
 
 def test_search_is_under_the_thumb(chromium: Browser, address: str, ours: Company, rows: dict[str, str]) -> None:
     page = opened(chromium, address, ours, rows["lead"], PHONE)
+    assert page.locator(".tabbar > *").count() == 5
+    page.tap(".tabbar summary")
+    for name in ("公海", "联系人", "通知", "活动签到", "设置", "退出登录"):
+        assert page.locator(".tabbar").get_by_text(name).is_visible(), name
+    assert violations(page) == []
+    page.tap("h1")
     page.tap(".bar [data-palette]")
     page.keyboard.type("bjyy")
     page.tap("#palette_list >> text=北京优远科技有限公司")

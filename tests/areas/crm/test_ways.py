@@ -13,9 +13,10 @@ from app.blueprints.crm.search import SHORTCUTS
 from app.config import ROOT
 from app.core import clock, tenancy
 from app.core.db import db
+from app.crm.access import policy as policies
 from app.crm.access.models import CrmUser
 from app.crm.capture import forms
-from app.crm.leads.pools.models import Pool
+from app.crm.leads.pools.models import Pool, PoolMember
 from tests.company import Company, working
 
 pytestmark = pytest.mark.database
@@ -82,6 +83,28 @@ def test_every_way_from_a_board_of_tasks_leads_somewhere(
     assert [
         way for way in sorted(set(HREF.findall(page))) if admin.get(way, follow_redirects=True).status_code != 200
     ] == []
+
+
+def test_a_board_offers_to_move_only_what_one_may_edit(
+    ours: Company, browser: Callable[..., Any], record: Callable[..., str]
+) -> None:
+    with tenancy.scope(tenancy.tenant(ours.id)):
+        pool = Pool(tenant_id=ours.id, name="华东公海", default_key=ours.id)
+        db.session.add(pool)
+        db.session.flush()
+        db.session.add(PoolMember(tenant_id=ours.id, pool_id=pool.id, subject_kind="all", subject_id=""))
+        db.session.commit()
+        policies.changed(ours.id)
+        key = pool.id
+    theirs = record(ours, "lead", name="公海里的", more={"pool_id": key})
+    mine = record(ours, "lead", owner="sales1", name="李牧之")
+    sales = browser(ours, "sales1")
+
+    board = sales.get("/crm/leads/board").text
+
+    assert "公海里的" in board and f"/board/{theirs}/move" not in board
+    assert f"/board/{mine}/move" in board
+    assert sales.get(f"/crm/leads/board/{mine}/move").status_code == 200
 
 
 def test_a_lead_names_the_pool_it_lies_in(

@@ -41,6 +41,8 @@ _movers: dict[str, Callable[..., Any]] = {"lead": status.move_stage}
 
 @dataclass(frozen=True, slots=True)
 class Card:
+    """``may_move`` offers the way to another column; whoever may move it by other ways finds it on the record's page."""
+
     id: str
     version: int
     name: str
@@ -49,6 +51,7 @@ class Card:
     amount: Decimal | None
     owner: Cell
     next: Cell
+    may_move: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,7 @@ def _card(shown: State, row: Any) -> Card:
         row.amount if "amount" in reads and hasattr(row, "amount") else None,
         Cell("user", owner, tint(owner)) if owner else Cell("none", ""),
         cells.due(following, clock.now()) if following else Cell("none", ""),
+        described.key in _movers and policy.reach(described.key, "edit").holds(row.owner_id),
     )
 
 
