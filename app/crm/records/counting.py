@@ -227,6 +227,8 @@ def _leads_to(way: ColumnElement[bool], model: Any) -> tuple[str, ...]:
     """The columns by which a way is found: the owner for one's own rows, the pool for a pool's."""
     for name in ("owner_id", "pool_id"):
         column = model.__table__.columns.get(name)
+        if column is None:
+            continue
         for element in visitors.iterate(way):
             if (
                 isinstance(element, BinaryExpression)
