@@ -7,6 +7,7 @@ from sqlalchemy import Select
 from app.core import clock, tenancy
 from app.core.db import db
 from app.crm.access import actor as actors
+from app.crm.handover import run as handover
 from app.crm.imports import run, scoring, stages, trial, undo
 from app.crm.leads.assignment import engine as assignment
 from app.crm.leads.models import Lead
@@ -92,6 +93,11 @@ def assign_lead(subject_id: str, tenant_id: str) -> None:
 @job("bulk", outside=True)
 def run_bulk(subject_id: str, tenant_id: str) -> None:
     bulk.carry_out(subject_id, tenant_id)
+
+
+@job("bulk", outside=True)
+def run_handover(subject_id: str, tenant_id: str) -> None:
+    handover.carry_out(subject_id, tenant_id)
 
 
 @job("bulk", outside=True)

@@ -40,6 +40,7 @@ SUBSCRIPTIONS: dict[str, list[str]] = {
     "behaviour.recorded": ["crm.score_record"],
     "score_model.published": ["crm.rescore_all"],
     "bulk.requested": ["crm.run_bulk"],
+    "handover.requested": ["crm.run_handover"],
     "export.requested": ["crm.write_export"],
     "import.uploaded": ["crm.parse_import"],
     "import.mapped": ["crm.check_import"],

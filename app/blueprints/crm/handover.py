@@ -9,11 +9,11 @@ from sqlalchemy import select
 from app.blueprints.crm import area, me
 from app.blueprints.crm.rights import manages
 from app.core.db import db
-from app.core.errors import Invalid, Refused
+from app.core.errors import Conflict, Invalid, Refused
 from app.crm.access import users
 from app.crm.access.models import CrmUser
-from app.crm.handover import handover
-from app.crm.handover.handover import KEEP, KINDS, POOL, Receivers
+from app.crm.handover import handover, run
+from app.crm.handover.left import KEEP, KINDS, POOL, Receivers
 from app.crm.leads.pools import membership
 from app.web.pages import done, page
 
@@ -35,12 +35,15 @@ def hand_over() -> ResponseReturnValue:
                 user_id, chosen, me(), pool_id=request.form.get("pool_id") or None, end_collaborations=request.form.get("end_shares") == "y"
             )  # fmt: skip
             undo = url_for("crm.undo", operation_id=operation.id)
+            if run.under_way(user_id, me()) is not None:
+                return done(url_for("crm.hand_over", user=user_id), "已经开始交接，做完通知你")
             return done(url_for("crm.hand_over", user=user_id), f"{leaver.name}的工作已交接", kind=f"undo:{undo}")
-        except Invalid as error:
+        except (Conflict, Invalid) as error:
             problem = error
     colleagues = [(key, name) for key, name in users.colleagues(me().tenant_id) if key != user_id]
     return page(
-        "crm/handover/handover.html", leaver=leaver, kinds=handover.preview(user_id), shared=handover.shared_with(user_id),
+        "crm/handover/handover.html", fragments=("handover_run",), run=run.under_way(user_id, me()),
+        leaver=leaver, kinds=handover.preview(user_id), shared=handover.shared_with(user_id),
         colleagues=colleagues, pools=membership.visible(me().policy), chosen=chosen, problem=problem, status=422 if problem else 200,
     )  # fmt: skip
 

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import func, select
 
 from app.core.db import db
-from app.core.errors import Forbidden, Invalid, NotFound
-from app.crm.access import notices
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound
 from app.crm.access.actor import Actor
 from app.crm.access.models import CrmUser
-from app.crm.activities.models import Plan, Task
-from app.crm.leads.pools import entering, membership
-from app.crm.records import batch, custom, keep, operations, sharing, types
+from app.crm.handover import left, run
+from app.crm.handover.left import KEEP, KINDS, POOL, Receivers
+from app.crm.leads.pools import membership
+from app.crm.records import operations, types
 from app.crm.records.models import Operation
 from app.crm.records.reach import Collaborator
 from app.crm.records.types import RecordType
-
-MOST_AT_ONCE = 2000  # rows of one hand-over; a larger one is made in several
-# What is handed over, in this order. A task or plan that is over stays with whoever did it.
-KINDS = ("lead", "customer", "contact", "task", "plan")
-KEEP, POOL = "keep", "pool"
-_CHUNK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +27,6 @@ class Kind:
     described: RecordType
     count: int
     examples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Receivers:
-    """Who gets the records of one object: several by turns, nobody (they stay), or for leads the pool."""
-
-    user_ids: tuple[str, ...] = ()
-    how: str = ""  # "", KEEP or POOL
 
 
 def leaver(user_id: str, actor: Actor) -> CrmUser:
@@ -63,12 +47,8 @@ def preview(user_id: str) -> list[Kind]:
     for key in KINDS:
         described = types.get(key)
         model = described.model
-        conditions = _left(key, model, user_id)
-        count = db.session.scalar(select(func.count(model.id)).where(conditions)) or 0
-        names = db.session.scalars(
-            select(model.name).where(conditions).order_by(model.updated_at.desc()).limit(3)
-        ).all()
-        found.append(Kind(described, count, tuple(names)))
+        some = select(model.name).where(left.condition(key, user_id)).order_by(model.updated_at.desc()).limit(3)
+        found.append(Kind(described, left.count(key, user_id), tuple(db.session.scalars(some))))
     return found
 
 
@@ -82,45 +62,28 @@ def hand_over(
 ) -> Operation:  # fmt: skip
     """Give everything away as chosen; gives the one operation that brings all of it back within seven days.
 
-    Raises Forbidden, NotFound, Invalid (field: the object's key) for a receiver who is not there or is the leaver himself,
-    or if it is more than MOST_AT_ONCE rows, of which nothing is then moved.
+    More than run.AT_ONCE rows are handed over by a job: ``run.under_way`` tells how far it is. Raises Forbidden, NotFound,
+    Conflict while an earlier hand-over of his goes on, Invalid (field: the object's key) for a receiver who is not there or
+    is the leaver himself.
     """
     user = leaver(user_id, actor)
-    rows = {key: _rows(key, user_id) for key in KINDS if receivers.get(key, Receivers()).how != KEEP}
-    if sum(map(len, rows.values())) > MOST_AT_ONCE:
-        raise Invalid(f"一次最多交接 {MOST_AT_ONCE:,} 条。先把一部分选「不交接」，分几次做。")
-    for key, found in rows.items():
-        _check(key, found, receivers.get(key, Receivers()), user_id, pool_id)
+    if run.under_way(user_id, actor) is not None:
+        raise Conflict(f"{user.name}的工作正在交接，等它做完再来。")
+    chosen = {key: receivers.get(key, Receivers()) for key in KINDS}
+    counts = {key: left.count(key, user_id) for key in KINDS if chosen[key].how != KEEP}
+    wanted = {key: chosen[key] for key, count in counts.items() if count}
+    for key, one in wanted.items():
+        _check(key, one, user_id, pool_id, actor)
     operation = operations.begin("transfer", f"交接{user.name}的工作", actor)
-    given: Counter[str] = Counter()
-    for key, found in rows.items():
-        if found:
-            given.update(_give(types.get(key), found, receivers[key], operation, actor, user.name, pool_id))
-    if end_collaborations:
-        _end_collaborations(user_id, operation, actor)
-    for receiver, count in given.items():
-        notices.tell(actor.tenant_id, [receiver], "assign", f"{user.name}的 {count} 项工作交接给了你", "/crm/leads")
+    run.begin(user, wanted, sum(counts.values()), operation, actor, pool_id, end_collaborations)
     return operation
 
 
-def _left(key: str, model: Any, user_id: str) -> ColumnElement[bool]:
-    """The rows that count as work to go on with: live ones, of tasks and plans those under way."""
-    still_open = {"task": Task.status == "open", "plan": Plan.status == "active"}.get(key, true())
-    return and_(model.owner_id == user_id, model.deleted_at.is_(None), model.merged_into_id.is_(None), still_open)
-
-
-def _rows(key: str, user_id: str) -> Sequence[Any]:
-    model = types.get(key).model
-    statement = select(model).where(_left(key, model, user_id)).order_by(model.id).limit(MOST_AT_ONCE + 1)
-    return db.session.scalars(statement.with_for_update()).all()
-
-
-def _check(key: str, rows: Sequence[Any], receivers: Receivers, user_id: str, pool_id: str | None) -> None:
-    if not rows:
-        return
+def _check(key: str, receivers: Receivers, user_id: str, pool_id: str | None, actor: Actor) -> None:
     if receivers.how == POOL:
         if key != "lead" or pool_id is None:
             raise Invalid("只有线索可以退回公海，并且要先建好公海。", field=key)
+        membership.find_pool(pool_id, actor.policy)
         return
     if not receivers.user_ids:
         raise Invalid(f"请选{types.get(key).label}交给谁，或者选「不交接」。", field=key)
@@ -131,32 +94,3 @@ def _check(key: str, rows: Sequence[Any], receivers: Receivers, user_id: str, po
     ).all()
     if len(there) != len(set(receivers.user_ids)):
         raise Invalid("有一位同事不在了，请另选。", field=key)
-
-
-def _give(
-    described: RecordType, rows: Sequence[Any], receivers: Receivers, operation: Operation, actor: Actor, leaver_name: str,
-    pool_id: str | None,
-) -> dict[str, int]:  # fmt: skip
-    """By turns, in the order in which they were made; gives how many each receiver got."""
-    reason = f"{leaver_name}的工作交接"
-    if receivers.how == POOL:
-        pool = membership.find_pool(pool_id or "", actor.policy)
-        for lead in rows:
-            entering.put(lead, pool, actor, "released", reason=reason, operation=operation)
-        return {}
-    turns = [(row, receivers.user_ids[number % len(receivers.user_ids)]) for number, row in enumerate(rows)]
-    if described.kept is None:
-        fields = custom.fields(described, actor)
-        for start in range(0, len(turns), _CHUNK):
-            part = [(row, {"owner_id": receiver}) for row, receiver in turns[start : start + _CHUNK]]
-            batch.change(described, fields, part, actor, operation, action="transfer")
-    else:
-        for row, receiver in turns:
-            keep.give(described, row, receiver, actor, operation=operation, reason=reason)
-    return dict(Counter(receiver for _, receiver in turns))
-
-
-def _end_collaborations(user_id: str, operation: Operation, actor: Actor) -> None:
-    """What colleagues shared with him ends with him, and comes back with an undo."""
-    shares = db.session.scalars(select(Collaborator).where(Collaborator.user_id == user_id)).all()
-    sharing.end(shares, operation, actor)
