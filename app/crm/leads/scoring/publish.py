@@ -140,9 +140,10 @@ def backtest(actor: Actor, model: Model | None = None) -> Backtest:
     known = keep.known_of([lead.id for lead in leads], actor)
     counts: Counter[tuple[int, bool]] = Counter()
     for lead in leads:
-        closed_at = lead.converted_at if lead.status == "converted" else lead.closed_at
+        is_won = lead.status == "converted"
+        closed_at = lead.converted_at if is_won else lead.closed_at
         then = keep.reckoned(lead, model, known[lead.id], actor, closed_at or clock.now())
-        counts[then.points, lead.status == "converted"] += 1
+        counts[then.points, is_won] += 1
     rows = [(points, is_won, count) for (points, is_won), count in counts.items()]
     return Backtest(_bands(rows), len(leads), auc(rows), len(leads) < FEW)
 
