@@ -27,6 +27,9 @@ ACTIONS = {
     "import": "导入", "export": "导出", "unmask": "看完整号码", "claim": "领取", "release": "放回公海", "assign": "分配", "convert": "转化",
     "form_created": "建表单", "form_changed": "改表单", "form_deleted": "删表单", "channel_created": "接入渠道", "channel_changed": "改渠道",
     "channel_deleted": "断开渠道", "visits_stopped": "停止记录浏览", "key_created": "建 API 密钥", "key_revoked": "停用 API 密钥",
+    "attachment": "附件", "comment": "评论", "configure": "改字段", "download": "下载导出的文件", "help": "请求帮助", "publish": "发布",
+    "import_upload": "上传导入文件", "import_start": "开始导入", "import_cancel": "取消导入", "score": "手动调分", "stage": "改阶段",
+    "step": "转化步骤", "complete": "完成", "postpone": "延期", "cancel": "取消", "split": "拆开合并", "pool": "进入公海", "recycle": "回收到公海",
     "close": "关闭", "reopen": "重新打开", "share": "共享", "bulk": "批量修改",
 }  # fmt: skip
 ENTITIES = {
@@ -34,6 +37,8 @@ ENTITIES = {
     "communication": "沟通", "task": "任务", "plan": "跟进计划", "operation": "操作", "audit": "审计", "pool": "公海", "import": "导入",
     "lead_form": "表单", "channel": "渠道", "api_key": "API 密钥",
     "arrival": "收集到的线索", "calendar": "工作日历", "assign_rule": "分配规则",
+    "crm_user": "用户", "custom_field": "自定义字段", "field": "字段", "plan_template": "计划模板", "pool_capacity": "公海容量",
+    "recycle_rule": "回收规则", "score_model": "评分规则", "user_load": "分配负载", "view": "视图",
 }  # fmt: skip
 KINDS = {"user": "用户", "api": "API", "job": "后台任务", "system": "系统"}
 
