@@ -23,6 +23,7 @@ from app.crm.records.fields import Field
 from app.crm.records.types import RecordType
 
 _MOST_KEPT = 5000  # values of a column whose meaning is remembered
+_MOSTLY_DIFFERENT = frozenset({"phone", "text", "long_text", "email", "money"})
 
 
 @dataclass(slots=True)
@@ -66,14 +67,15 @@ class Reader:
         """Fill in ``values``, ``clears``, ``errors`` and ``keys`` of each line."""
         self._look_customers_up(lines)
         self._add_choices(lines)
+        columns = [(at, column, self.fields[column.field]) for at, column in self._columns]
         for line in lines:
-            for at, column in self._columns:
-                self._cell(line, column, line.cells[at] if at < len(line.cells) else "")
+            width = len(line.cells)
+            for at, column, into in columns:
+                self._cell(line, column, into, line.cells[at] if at < width else "")
             self._name_keys(line)
             line.label = str(line.values.get("name") or "")[:200]
 
-    def _cell(self, line: Line, column: Column, text: str) -> None:
-        field = self.fields[column.field]
+    def _cell(self, line: Line, column: Column, field: Field, text: str) -> None:
         if not text:
             if column.clears:
                 line.clears.append(field.key)
@@ -91,7 +93,7 @@ class Reader:
 
     def _value(self, field: Field, text: str) -> Any:
         """The parsed value; of fields with few different ones it is kept. Raises Invalid."""
-        if field.kind in {"phone", "text", "long_text", "email"}:
+        if field.kind in _MOSTLY_DIFFERENT:
             return field.parse(cells.restored(field, text))
         known = self._known.setdefault(field.key, {})
         if text not in known:

@@ -44,7 +44,7 @@ class Work:
         found = matching.find(self.described, lines, [key for key, _ in self.plan.keys], self.actor)
         for line in lines:
             self._decide(line, found, by_hand)
-        self._create([line for line in lines if line.action == "create"], operation)
+        self._create([line for line in lines if line.action == "create" and not line.status], operation)
         self._update([line for line in lines if line.action in {"update", "restore"}], operation)
 
     def remember(self, hashes: Iterable[str], no: int) -> None:
@@ -150,27 +150,26 @@ class Work:
     # Doing it
 
     def _create(self, lines: Sequence[Line], operation: Operation) -> None:
-        """All in one go; if the database refuses, one by one, so that only the line at fault fails."""
-        lines = [line for line in lines if not line.status]
+        """All in one go; if the database refuses, by halves, so that only the line at fault fails."""
         if not lines:
             return
         try:
             with db.session.begin_nested():
                 self._create_at_once(lines, operation)
-        except IntegrityError:
-            for line in lines:
-                self._create_alone(line, operation)
-
-    def _create_alone(self, line: Line, operation: Operation) -> None:
-        try:
-            with db.session.begin_nested():
-                self._create_at_once([line], operation)
         except IntegrityError as error:
-            if "phone_live" not in str(error.orig):
-                raise
-            unit = f"{self.described.unit}{self.described.label}"
-            line.status, line.action = "failed", "create"
-            line.refuse("phone", f"这个手机号已经有一{unit}了")
+            if len(lines) == 1:
+                self._refuse_taken(lines[0], error)
+            else:
+                half = len(lines) // 2
+                self._create(lines[:half], operation)
+                self._create(lines[half:], operation)
+
+    def _refuse_taken(self, line: Line, error: IntegrityError) -> None:
+        if "phone_live" not in str(error.orig):
+            raise error
+        unit = f"{self.described.unit}{self.described.label}"
+        line.status, line.action = "failed", "create"
+        line.refuse("phone", f"这个手机号已经有一{unit}了")
 
     def _create_at_once(self, lines: Sequence[Line], operation: Operation) -> None:
         values = [self._new_values(line) for line in lines]

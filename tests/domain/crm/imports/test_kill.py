@@ -165,3 +165,13 @@ def test_a_phone_that_is_taken_fails_alone(importing: Importing) -> None:
     assert importing.ends(key) == ["created", "failed", "created"]
     assert importing.rows(key)[1].errors == [["phone", "这个手机号已经有一条线索了"]]
     assert len(importing.records(Lead)) == 3
+
+
+def test_of_a_whole_batch_only_the_lines_at_fault_fail(importing: Importing) -> None:
+    taken = {3, 4, 11, 19}
+    importing.whole([["姓名", "手机"], *([f"先到{n}", f"138001380{n:02}"] for n in sorted(taken))])
+    table = [["姓名", "手机"], *([f"后到{n}", f"138001380{n:02}"] for n in range(20))]
+    key = importing.whole(table, keys={"phone": "create"})
+
+    assert importing.ends(key) == ["failed" if n in taken else "created" for n in range(20)]
+    assert len(importing.records(Lead)) == 20
