@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, func, literal, not_, or_, true
+from sqlalchemy import ColumnElement, Integer, String, and_, func, literal, not_, or_, true
 
 from app.core import clock
 from app.core.errors import Invalid
@@ -26,6 +26,7 @@ MOST_DEPTH = 5
 MOST_VALUES = 200
 MOST_TEXT = 200
 _MOST_NUMBER = 10**12
+_MOST_INTEGER = 2**31  # what a column of whole numbers holds
 _MOST_DAYS = 3660
 
 TEXT = ("contains", "not_contains", "is", "is_not", "starts_with", "is_empty", "is_not_empty")
@@ -278,6 +279,7 @@ def _sql_condition(term: Term, op: str, value: Any, reader: Reader) -> ColumnEle
         return column.is_(True)
     if op == "is_false":
         return column.is_(False)
+    value = _as_stored(column, value)
     filled = and_(column.is_not(None), column != "") if is_text else column.is_not(None)
     if op in CHOICE:
         wanted = _meant(term, value, reader)
@@ -297,6 +299,15 @@ def _sql_condition(term: Term, op: str, value: Any, reader: Reader) -> ColumnEle
     if op in {"is_not", "ne"}:
         return and_(filled, column != value)
     return {"gt": column > value, "gte": column >= value, "lt": column < value, "lte": column <= value}[op]
+
+
+def _as_stored(column: ColumnElement[Any], value: Any) -> Any:
+    """A whole number as one where the column holds such: no index on integers answers for a decimal."""
+    if isinstance(value, tuple):
+        return tuple(_as_stored(column, one) for one in value)
+    if not isinstance(column.type, Integer) or not isinstance(value, Decimal) or abs(value) >= _MOST_INTEGER:
+        return value
+    return int(value) if value == value.to_integral_value() else value
 
 
 def _sql_tags(term: Term, op: str, value: Any) -> ColumnElement[bool]:
