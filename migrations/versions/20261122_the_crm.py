@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import uuid_utils
 from alembic import op
 
+from app.core import rls
 from app.core.crypto import EncryptedJSON, EncryptedText
 from app.core.db import Money, UtcDateTime
 
@@ -50,17 +51,17 @@ _SEARCH = {
 # Rows of the audit trail are only ever added
 _AUDIT = {
     'postgresql': (
-        "CREATE FUNCTION crm_audit_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP = 'UPDATE' AND OLD.hash IS NULL AND NEW.actor_kind::text IS NOT DISTINCT FROM OLD.actor_kind::text AND NEW.actor_id::text IS NOT DISTINCT FROM OLD.actor_id::text AND NEW.actor_name::text IS NOT DISTINCT FROM OLD.actor_name::text AND NEW.on_behalf_of::text IS NOT DISTINCT FROM OLD.on_behalf_of::text AND NEW.action::text IS NOT DISTINCT FROM OLD.action::text AND NEW.entity::text IS NOT DISTINCT FROM OLD.entity::text AND NEW.entity_id::text IS NOT DISTINCT FROM OLD.entity_id::text AND NEW.label::text IS NOT DISTINCT FROM OLD.label::text AND NEW.changes::text IS NOT DISTINCT FROM OLD.changes::text AND NEW.reason::text IS NOT DISTINCT FROM OLD.reason::text AND NEW.batch_id::text IS NOT DISTINCT FROM OLD.batch_id::text AND NEW.request_id::text IS NOT DISTINCT FROM OLD.request_id::text AND NEW.address::text IS NOT DISTINCT FROM OLD.address::text AND NEW.agent::text IS NOT DISTINCT FROM OLD.agent::text AND NEW.session::text IS NOT DISTINCT FROM OLD.session::text AND NEW.id::text IS NOT DISTINCT FROM OLD.id::text AND NEW.created_at::text IS NOT DISTINCT FROM OLD.created_at::text AND NEW.tenant_id::text IS NOT DISTINCT FROM OLD.tenant_id::text THEN RETURN NEW; END IF; RAISE EXCEPTION 'rows of crm_audit_events are only added'; END $$",
+        "CREATE FUNCTION crm_audit_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF TG_OP = 'UPDATE' AND OLD.hash IS NULL AND NEW.tenant_id::text IS NOT DISTINCT FROM OLD.tenant_id::text AND NEW.actor_kind::text IS NOT DISTINCT FROM OLD.actor_kind::text AND NEW.actor_id::text IS NOT DISTINCT FROM OLD.actor_id::text AND NEW.actor_name::text IS NOT DISTINCT FROM OLD.actor_name::text AND NEW.on_behalf_of::text IS NOT DISTINCT FROM OLD.on_behalf_of::text AND NEW.action::text IS NOT DISTINCT FROM OLD.action::text AND NEW.entity::text IS NOT DISTINCT FROM OLD.entity::text AND NEW.entity_id::text IS NOT DISTINCT FROM OLD.entity_id::text AND NEW.label::text IS NOT DISTINCT FROM OLD.label::text AND NEW.changes::text IS NOT DISTINCT FROM OLD.changes::text AND NEW.reason::text IS NOT DISTINCT FROM OLD.reason::text AND NEW.batch_id::text IS NOT DISTINCT FROM OLD.batch_id::text AND NEW.request_id::text IS NOT DISTINCT FROM OLD.request_id::text AND NEW.address::text IS NOT DISTINCT FROM OLD.address::text AND NEW.agent::text IS NOT DISTINCT FROM OLD.agent::text AND NEW.session::text IS NOT DISTINCT FROM OLD.session::text AND NEW.id::text IS NOT DISTINCT FROM OLD.id::text AND NEW.created_at::text IS NOT DISTINCT FROM OLD.created_at::text THEN RETURN NEW; END IF; IF TG_OP = 'DELETE' AND OLD.day < CURRENT_DATE - 180 AND EXISTS (SELECT 1 FROM crm_audit_archives AS kept WHERE kept.tenant_id = OLD.tenant_id AND OLD.day BETWEEN kept.first_day AND kept.last_day) THEN RETURN OLD; END IF; RAISE EXCEPTION 'rows of crm_audit_events are only added'; END $$",
         'CREATE TRIGGER crm_audit_events_kept BEFORE UPDATE OR DELETE ON crm_audit_events FOR EACH ROW EXECUTE FUNCTION crm_audit_kept()',
         'CREATE TRIGGER crm_audit_events_whole BEFORE TRUNCATE ON crm_audit_events FOR EACH STATEMENT EXECUTE FUNCTION crm_audit_kept()',
     ),
     'mariadb': (
-        "CREATE TRIGGER crm_audit_events_kept BEFORE UPDATE ON crm_audit_events FOR EACH ROW IF OLD.hash IS NOT NULL OR NOT (NEW.`actor_kind` <=> OLD.`actor_kind`) OR NOT (NEW.`actor_id` <=> OLD.`actor_id`) OR NOT (NEW.`actor_name` <=> OLD.`actor_name`) OR NOT (NEW.`on_behalf_of` <=> OLD.`on_behalf_of`) OR NOT (NEW.`action` <=> OLD.`action`) OR NOT (NEW.`entity` <=> OLD.`entity`) OR NOT (NEW.`entity_id` <=> OLD.`entity_id`) OR NOT (NEW.`label` <=> OLD.`label`) OR NOT (NEW.`changes` <=> OLD.`changes`) OR NOT (NEW.`reason` <=> OLD.`reason`) OR NOT (NEW.`batch_id` <=> OLD.`batch_id`) OR NOT (NEW.`request_id` <=> OLD.`request_id`) OR NOT (NEW.`address` <=> OLD.`address`) OR NOT (NEW.`agent` <=> OLD.`agent`) OR NOT (NEW.`session` <=> OLD.`session`) OR NOT (NEW.`id` <=> OLD.`id`) OR NOT (NEW.`created_at` <=> OLD.`created_at`) OR NOT (NEW.`tenant_id` <=> OLD.`tenant_id`) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'rows of crm_audit_events are only added'; END IF",
-        "CREATE TRIGGER crm_audit_events_whole BEFORE DELETE ON crm_audit_events FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'rows of crm_audit_events are only added'",
+        "CREATE TRIGGER crm_audit_events_kept BEFORE UPDATE ON crm_audit_events FOR EACH ROW IF OLD.hash IS NOT NULL OR NOT (NEW.`tenant_id` <=> OLD.`tenant_id`) OR NOT (NEW.`actor_kind` <=> OLD.`actor_kind`) OR NOT (NEW.`actor_id` <=> OLD.`actor_id`) OR NOT (NEW.`actor_name` <=> OLD.`actor_name`) OR NOT (NEW.`on_behalf_of` <=> OLD.`on_behalf_of`) OR NOT (NEW.`action` <=> OLD.`action`) OR NOT (NEW.`entity` <=> OLD.`entity`) OR NOT (NEW.`entity_id` <=> OLD.`entity_id`) OR NOT (NEW.`label` <=> OLD.`label`) OR NOT (NEW.`changes` <=> OLD.`changes`) OR NOT (NEW.`reason` <=> OLD.`reason`) OR NOT (NEW.`batch_id` <=> OLD.`batch_id`) OR NOT (NEW.`request_id` <=> OLD.`request_id`) OR NOT (NEW.`address` <=> OLD.`address`) OR NOT (NEW.`agent` <=> OLD.`agent`) OR NOT (NEW.`session` <=> OLD.`session`) OR NOT (NEW.`id` <=> OLD.`id`) OR NOT (NEW.`created_at` <=> OLD.`created_at`) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'rows of crm_audit_events are only added'; END IF",
+        "CREATE TRIGGER crm_audit_events_whole BEFORE DELETE ON crm_audit_events FOR EACH ROW IF OLD.day IS NULL OR OLD.day >= CURRENT_DATE - INTERVAL 180 DAY OR NOT EXISTS (SELECT 1 FROM crm_audit_archives AS kept WHERE kept.tenant_id = OLD.tenant_id AND OLD.day BETWEEN kept.first_day AND kept.last_day) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'rows of crm_audit_events are only added'; END IF",
     ),
     'sqlite': (
-        "CREATE TRIGGER crm_audit_events_kept BEFORE UPDATE ON crm_audit_events WHEN OLD.hash IS NOT NULL OR NEW.actor_kind IS NOT OLD.actor_kind OR NEW.actor_id IS NOT OLD.actor_id OR NEW.actor_name IS NOT OLD.actor_name OR NEW.on_behalf_of IS NOT OLD.on_behalf_of OR NEW.action IS NOT OLD.action OR NEW.entity IS NOT OLD.entity OR NEW.entity_id IS NOT OLD.entity_id OR NEW.label IS NOT OLD.label OR NEW.changes IS NOT OLD.changes OR NEW.reason IS NOT OLD.reason OR NEW.batch_id IS NOT OLD.batch_id OR NEW.request_id IS NOT OLD.request_id OR NEW.address IS NOT OLD.address OR NEW.agent IS NOT OLD.agent OR NEW.session IS NOT OLD.session OR NEW.id IS NOT OLD.id OR NEW.created_at IS NOT OLD.created_at OR NEW.tenant_id IS NOT OLD.tenant_id BEGIN SELECT RAISE(ABORT, 'rows of crm_audit_events are only added'); END",
-        "CREATE TRIGGER crm_audit_events_whole BEFORE DELETE ON crm_audit_events BEGIN SELECT RAISE(ABORT, 'rows of crm_audit_events are only added'); END",
+        "CREATE TRIGGER crm_audit_events_kept BEFORE UPDATE ON crm_audit_events WHEN OLD.hash IS NOT NULL OR NEW.tenant_id IS NOT OLD.tenant_id OR NEW.actor_kind IS NOT OLD.actor_kind OR NEW.actor_id IS NOT OLD.actor_id OR NEW.actor_name IS NOT OLD.actor_name OR NEW.on_behalf_of IS NOT OLD.on_behalf_of OR NEW.action IS NOT OLD.action OR NEW.entity IS NOT OLD.entity OR NEW.entity_id IS NOT OLD.entity_id OR NEW.label IS NOT OLD.label OR NEW.changes IS NOT OLD.changes OR NEW.reason IS NOT OLD.reason OR NEW.batch_id IS NOT OLD.batch_id OR NEW.request_id IS NOT OLD.request_id OR NEW.address IS NOT OLD.address OR NEW.agent IS NOT OLD.agent OR NEW.session IS NOT OLD.session OR NEW.id IS NOT OLD.id OR NEW.created_at IS NOT OLD.created_at BEGIN SELECT RAISE(ABORT, 'rows of crm_audit_events are only added'); END",
+        "CREATE TRIGGER crm_audit_events_whole BEFORE DELETE ON crm_audit_events WHEN OLD.day IS NULL OR OLD.day >= date('now', '-180 days') OR NOT EXISTS (SELECT 1 FROM crm_audit_archives AS kept WHERE kept.tenant_id = OLD.tenant_id AND OLD.day BETWEEN kept.first_day AND kept.last_day) BEGIN SELECT RAISE(ABORT, 'rows of crm_audit_events are only added'); END",
     ),
 }  # fmt: skip
 _AUDIT_AWAY = {
@@ -70,6 +71,7 @@ _AUDIT_AWAY = {
 
 # Behind PostgreSQL's row-level security
 _WALLED = (
+    'crm_anomaly_settings',
     'crm_api_answers',
     'crm_api_keys',
     'crm_arrivals',
@@ -79,11 +81,13 @@ _WALLED = (
     'crm_assign_rules',
     'crm_assign_versions',
     'crm_attachments',
+    'crm_audit_archives',
     'crm_audit_cases',
     'crm_audit_events',
     'crm_audit_seals',
     'crm_behaviour',
     'crm_bulk_runs',
+    'crm_calendar_days',
     'crm_capacities',
     'crm_channel_calls',
     'crm_channel_people',
@@ -99,6 +103,7 @@ _WALLED = (
     'crm_import_jobs',
     'crm_import_mappings',
     'crm_import_rows',
+    'crm_known_origins',
     'crm_lead_form_days',
     'crm_lead_forms',
     'crm_lead_steps',
@@ -106,6 +111,7 @@ _WALLED = (
     'crm_notices',
     'crm_operation_rows',
     'crm_operations',
+    'crm_page_views',
     'crm_plan_steps',
     'crm_plan_templates',
     'crm_plans',
@@ -117,6 +123,7 @@ _WALLED = (
     'crm_recycle_rules',
     'crm_reminder_choices',
     'crm_reminders',
+    'crm_rights_history',
     'crm_roles',
     'crm_saved_views',
     'crm_score_entries',
@@ -129,6 +136,7 @@ _WALLED = (
     'crm_user_loads',
     'crm_user_roles',
     'crm_users',
+    'search_entries',
 )  # fmt: skip
 _MINE = "current_setting('app.tenant_id', true)"
 
@@ -513,6 +521,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("live", sa.String(length=4), nullable=True),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("has_held", sa.Boolean(), nullable=False),
         sa.Column("closed_by_id", sa.String(length=36), nullable=True),
         sa.Column("closed_at", UtcDateTime(), nullable=True),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
@@ -562,7 +571,7 @@ def upgrade() -> None:
     op.create_index("ix_crm_audit_events_actor", "crm_audit_events", ["tenant_id", "actor_id", "id"])
     op.create_index("ix_crm_audit_events_batch_id", "crm_audit_events", ["batch_id"])
     op.create_index("ix_crm_audit_events_entity", "crm_audit_events", ["tenant_id", "entity_id", "id"])
-    op.create_index("ix_crm_audit_events_tenant_id", "crm_audit_events", ["tenant_id"])
+    op.create_index("ix_crm_audit_events_kind", "crm_audit_events", ["tenant_id", "entity", "action", "id"])
     op.create_index("ix_crm_audit_events_tenant_id_id", "crm_audit_events", ["tenant_id", "id"])
     op.create_index("ix_crm_audit_events_unsealed", "crm_audit_events", ["hash", "tenant_id", "id"])
 
@@ -1849,7 +1858,34 @@ def upgrade() -> None:
             postgresql_where=sa.text("deleted_at IS NULL"),
             sqlite_where=sa.text("deleted_at IS NULL"),
         )
-        batch_op.create_index("ix_crm_leads_rescore", ["tenant_id", "rescore_at"], unique=False)
+        batch_op.create_index(
+            "ix_crm_leads_owner_created",
+            ["tenant_id", "owner_id", "created_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("deleted_at IS NULL"),
+            sqlite_where=sa.text("deleted_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_crm_leads_pool_changed",
+            ["tenant_id", "pool_id", "updated_at", "id"],
+            unique=False,
+            postgresql_where=sa.text("deleted_at IS NULL"),
+            sqlite_where=sa.text("deleted_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_crm_leads_rescore_due",
+            ["rescore_at", "tenant_id"],
+            unique=False,
+            postgresql_where=sa.text("rescore_at IS NOT NULL"),
+            sqlite_where=sa.text("rescore_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_crm_leads_status_score",
+            ["tenant_id", "status", "score", "id"],
+            unique=False,
+            postgresql_where=sa.text("deleted_at IS NULL"),
+            sqlite_where=sa.text("deleted_at IS NULL"),
+        )
         batch_op.create_index(
             "ix_crm_leads_score",
             ["tenant_id", "score", "id"],
@@ -2314,6 +2350,110 @@ def upgrade() -> None:
     op.create_index("ix_crm_reminders_tenant_id", "crm_reminders", ["tenant_id"])
     op.create_index("ix_crm_reminders_user", "crm_reminders", ["tenant_id", "user_id"])
 
+    op.create_table(
+        "crm_anomaly_settings",
+        sa.Column("holding", sa.JSON(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_anomaly_settings_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_anomaly_settings")),
+        sa.UniqueConstraint("tenant_id", name=op.f("uq_crm_anomaly_settings_tenant_id")),
+        **_EXACT,
+    )
+    op.create_index("ix_crm_anomaly_settings_tenant_id", "crm_anomaly_settings", ["tenant_id"])
+
+    op.create_table(
+        "crm_audit_archives",
+        sa.Column("first_day", sa.Date(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_audit_archives_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_audit_archives")),
+        sa.UniqueConstraint("tenant_id", "first_day", name=op.f("uq_crm_audit_archives_tenant_id_first_day")),
+        **_EXACT,
+    )
+    op.create_index("ix_crm_audit_archives_tenant_id", "crm_audit_archives", ["tenant_id"])
+
+    op.create_table(
+        "crm_calendar_days",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("is_working", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_calendar_days_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_calendar_days")),
+        sa.UniqueConstraint("tenant_id", "day", name=op.f("uq_crm_calendar_days_tenant_id_day")),
+        **_EXACT,
+    )
+    op.create_index("ix_crm_calendar_days_tenant_id", "crm_calendar_days", ["tenant_id"])
+
+    op.create_table(
+        "crm_rights_history",
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_rights_history_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_rights_history")),
+        **_EXACT,
+    )
+    op.create_index("ix_crm_rights_history_kind", "crm_rights_history", ["tenant_id", "kind", "created_at", "id"])
+    op.create_index("ix_crm_rights_history_tenant_id", "crm_rights_history", ["tenant_id"])
+
+    op.create_table(
+        "crm_known_origins",
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("mark", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"],
+            ["crm_users.tenant_id", "crm_users.id"],
+            name=op.f("fk_crm_known_origins_tenant_id_user_id"),
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_known_origins_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_known_origins")),
+        sa.UniqueConstraint("user_id", "kind", "mark", name=op.f("uq_crm_known_origins_user_id_kind_mark")),
+        **_EXACT,
+    )
+    op.create_index("ix_crm_known_origins_tenant_id", "crm_known_origins", ["tenant_id"])
+
+    op.create_table(
+        "crm_page_views",
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("slot", UtcDateTime(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("last_at", UtcDateTime(), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"],
+            ["crm_users.tenant_id", "crm_users.id"],
+            name=op.f("fk_crm_page_views_tenant_id_user_id"),
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_crm_page_views_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_crm_page_views")),
+        sa.UniqueConstraint("user_id", "slot", name=op.f("uq_crm_page_views_user_id_slot")),
+        **_EXACT,
+    )
+    op.create_index("ix_crm_page_views_slot", "crm_page_views", ["slot"])
+    op.create_index("ix_crm_page_views_tenant_id", "crm_page_views", ["tenant_id"])
+
     with op.batch_alter_table("crm_customers", schema=None) as batch_op:
         batch_op.add_column(sa.Column("phone_last4", sa.String(length=40), nullable=True))
         batch_op.add_column(sa.Column("wechat", sa.String(length=60), nullable=False, server_default=sa.text("''")))
@@ -2399,6 +2539,7 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("policy_version", sa.String(length=36), nullable=False, server_default=sa.text("'0001'"))
         )
+        batch_op.add_column(sa.Column("held_at", UtcDateTime(), nullable=True))
         batch_op.create_index("ix_crm_users_tenant_department", ["tenant_id", "department_id"], unique=False)
         batch_op.create_index("ix_crm_users_tenant_manager", ["tenant_id", "manager_id"], unique=False)
         batch_op.create_foreign_key(
@@ -2431,6 +2572,7 @@ def upgrade() -> None:
     _databases_own(_AUDIT)
     if op.get_bind().dialect.name == "postgresql":
         _build_walls()
+        rls.trust_if_allowed(op.get_bind())
 
 
 def downgrade() -> None:
@@ -2455,6 +2597,7 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f("fk_crm_users_tenant_id_department_id"), type_="foreignkey")
         batch_op.drop_index("ix_crm_users_tenant_manager")
         batch_op.drop_index("ix_crm_users_tenant_department")
+        batch_op.drop_column("held_at")
         batch_op.drop_column("policy_version")
         batch_op.drop_column("uses_shortcuts")
         batch_op.drop_column("manager_id")
@@ -2528,6 +2671,12 @@ def downgrade() -> None:
             "search_text", existing_type=sa.VARCHAR(length=1000), existing_nullable=False, server_default=None
         )
 
+    op.drop_table("crm_page_views")
+    op.drop_table("crm_known_origins")
+    op.drop_table("crm_rights_history")
+    op.drop_table("crm_calendar_days")
+    op.drop_table("crm_audit_archives")
+    op.drop_table("crm_anomaly_settings")
     op.drop_table("crm_reminders")
     op.drop_table("crm_tasks")
     op.drop_table("crm_plan_steps")
