@@ -60,14 +60,14 @@ def edit_record(things: RecordType, record_id: str) -> ResponseReturnValue:
     return _form(things, made, record=record)
 
 
-def _twins_to_look_at(described: RecordType) -> list[Twin]:
-    """Whoever has this phone or address already, unless the sender has looked at them and goes on."""
 def _add(described: RecordType, values: dict[str, Any], draft: str) -> Any:
     if described.adds is not None:
         return described.adds(values, me(), draft)
     return keep.create(described, values, me(), draft=draft)
 
 
+def _twins_to_look_at(described: RecordType) -> list[Twin]:
+    """Whoever has this phone or address already, unless the sender has looked at them and goes on."""
     if request.form.get("anyway"):
         return []
     return [twin for twin in duplicates.twins_of_form(described) if twin.is_strong]
