@@ -131,7 +131,7 @@ def measure_pages(roles: tuple[str, ...], rounds: int, only: str, sql: bool) -> 
         for cost in measure.measure(current_app._get_current_object(), role, rounds, only):  # type: ignore[attr-defined]
             said, slowest = cost.slowest
             click.echo(
-                f"{cost.page.name:<28}{cost.status:>7}{cost.milliseconds:>8.1f}{cost.cpu:>8.1f}{slowest:>9.1f}{len(cost.statements):>12}"
+                f"{cost.page.name:<28}{cost.answered:>7}{cost.milliseconds:>8.1f}{cost.cpu:>8.1f}{slowest:>9.1f}{len(cost.statements):>12}"
             )
             if sql:
                 click.echo(f"    {said}\n")

@@ -49,7 +49,7 @@ class Cost:
     """Of one page: its best time and, for each of its statements in order, the best time; all in milliseconds."""
 
     page: Asked
-    status: int = 0
+    answered: int = 0
     milliseconds: float = float("inf")
     cpu: float = float("inf")
     statements: list[tuple[str, float]] = field(default_factory=list)
@@ -133,7 +133,7 @@ def _logged_in(app: Flask, username: str) -> FlaskClient:
     client = _Browser(app, app.response_class)
     answer = client.post("/crm/login", data={"code": TENANT_CODE, "username": username, "password": PASSWORD})
     if answer.status_code != 303:
-        raise RuntimeError(f"{username} can not log in: {answer.status}; fill the demo tenant first")
+        raise RuntimeError(f"{username} can not log in: {answer.status_code}; fill the demo tenant first")
     return client
 
 
@@ -144,7 +144,7 @@ def _cost(client: FlaskClient, page: Asked, rounds: int) -> Cost:
             began, cpu = time.perf_counter(), time.process_time()
             answer = _ask(client, page)
             spent, cpu = time.perf_counter() - began, time.process_time() - cpu
-        cost.status = answer.status_code
+        cost.answered = answer.status_code
         cost.milliseconds, cost.cpu = min(cost.milliseconds, spent * 1000), min(cost.cpu, cpu * 1000)
         if len(statements) == len(cost.statements):
             cost.statements = [
