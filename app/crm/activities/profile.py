@@ -128,7 +128,7 @@ def _lately(record_ids: Sequence[str]) -> list[Visit]:
         BehaviourEvent.record_id.in_(record_ids), BehaviourEvent.is_bot.is_(False)
     )
     rows = db.session.execute(statement.order_by(BehaviourEvent.at.desc(), BehaviourEvent.id.desc()).limit(_LATELY))
-    return [Visit(TYPES.get(row[0], row[0]), str(row[1].get("name") or row[2]), row[3]) for row in rows]
+    return [Visit(TYPES.get(row[0]) or str(row[0]), str(row[1].get("name") or row[2]), row[3]) for row in rows]
 
 
 # ── basics ──

@@ -63,7 +63,9 @@ def holder(key_id: str) -> tuple[ApiKey, CrmUser] | None:
     """A living key of the scope's tenant with its user; None once it is revoked or the user is gone."""
     statement = select(ApiKey, CrmUser).join(CrmUser, CrmUser.id == ApiKey.user_id)
     found = db.session.execute(
-        statement.where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None), CrmUser.status == "active", CrmUser.held_at.is_(None))
+        statement.where(
+            ApiKey.id == key_id, ApiKey.revoked_at.is_(None), CrmUser.status == "active", CrmUser.held_at.is_(None)
+        )
     ).first()
     return (found[0], found[1]) if found is not None else None
 

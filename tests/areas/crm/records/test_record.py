@@ -118,7 +118,8 @@ def test_two_people_at_one_record_lose_nothing(ours: Company, li: str, browser: 
     assert "同事改过职位" in answer.text
 
     region = re.search(r'name="region"[^>]*value="([^"]*)"|value="([^"]*)"[^>]*name="region"', answer.text)
-    assert region and "宁波" in region.groups()  # what only the other changed stands in the form, or it would be lost now
+    # What only the other changed stands in the form, or it would be lost now
+    assert region and "宁波" in region.groups()
     again = base | {"seen": hidden(answer.text, "seen"), "title": "总监", "wechat": "li", "region": "宁波"}
     assert sales.post(f"/crm/leads/{li}/edit", data=again).status_code == 303
     with working(ours):
