@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from app.web import icons, river
 from app.web.navigation import NAVIGATION
 from app.web.security import theme
+from app.web.whitespace import Squeezed
 
 
 class Components:
@@ -46,6 +47,7 @@ def init_app(app: Flask) -> None:
     environment.undefined = StrictUndefined
     environment.trim_blocks = True
     environment.lstrip_blocks = True
+    environment.add_extension(Squeezed)
     environment.globals["ui"] = Components(environment, Path(app.root_path) / "templates" / "components")
     environment.globals.update(navigation=NAVIGATION, river=river.flow, funnel=river.funnel, streams=river.streams)
     icons.init_app(app)

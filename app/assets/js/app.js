@@ -9,6 +9,19 @@ const onClick = (selector, handle) => on('click', (event) => {
   if (element) handle(element, event);
 });
 
+/* Answers of 422 are swapped: they are the same form with its messages. Fragments replace the element that bears their
+   name. Nothing is kept of a page that was left: histories of a shared computer are not to be read. htmx comes before
+   this file and begins after it, when the document is whole. */
+if (window.htmx) Object.assign(window.htmx.config, {
+  allowEval: false, allowScriptTags: false, includeIndicatorStyles: false, selfRequestsOnly: true,
+  defaultSwapStyle: 'outerHTML', historyCacheSize: 0, refreshOnHistoryMiss: true, scrollBehavior: 'instant',
+  attributesToSettle: ['class', 'width', 'height'], timeout: 15000,
+  responseHandling: [
+    { code: '204', swap: false }, { code: '[23]..', swap: true }, { code: '422', swap: true },
+    { code: '[45]..', swap: false, error: true },
+  ],
+});
+
 /* Theme: the form posts to /theme; here the same choice is made without a round trip and kept in the same cookie. */
 on('submit', (event) => {
   if (!event.target.matches('[data-theme-form]')) return;

@@ -192,7 +192,7 @@ def test_a_list_costs_few_queries_and_few_bytes(ours, browser, who, seen, count_
 
     assert len(listed(page.text)) == 30
     assert queries.number <= 5, queries.statements
-    assert len(page.data) <= 40 * 1024
+    assert len(page.data) <= 39 * 1024
     assert ("1,000+" if seen > 1000 else str(seen)) in page.text
 
 
