@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, func, select, true, union
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, func, select, true, union
 from sqlalchemy.sql.operators import desc_op
 
 from app.core.db import db
@@ -23,7 +23,7 @@ NEAR = 2000  # rows of which a word is asked one by one before its index is
 class Hits:
     """What is searched for, said twice: ``near`` asks one row by its id, ``far`` is the condition that an index carries.
 
-    Of few rows (no more than ``NEAR``) all are asked; of a rare word, which stands in none of the next, none is.
+    Of few rows (fewer than ``NEAR``) all are asked; of a rare word, which stands in none of the next, none is.
     """
 
     near: Callable[[ColumnElement[Any]], ColumnElement[bool]]
@@ -62,6 +62,19 @@ class Walk:
             return statement.where(self.ways[0], *far).order_by(*self.order).limit(limit)
         return self._over(statement, self._first(limit, *far), limit)
 
+    def at_once(
+        self, statement: Select[*tuple[Any, ...]], limit: int, hits: Hits | None = None
+    ) -> Select[*tuple[Any, ...]]:
+        """The same as SQL, of hits near first: their index is asked only where too few are near and not all rows are."""
+        if hits is None:
+            return self.statement(statement, limit)
+        walked = self._walked(NEAR)
+        near = self._hits_among(walked, limit, hits).cte("near")
+        is_short = _number(near) < limit
+        are_more = _number(walked) >= NEAR
+        far = self._parts(limit, hits.far, is_short, are_more)
+        return self._over(statement, union(select(near.c.id), *(select(part.c.id) for part in far)), limit)
+
     def nearby(self, hits: Hits) -> Select[*tuple[Any, ...]]:
         """Of the first ``NEAR`` rows: how many they are, and how many of them are hits."""
         walked = self._walked(NEAR)
@@ -72,26 +85,42 @@ class Walk:
         return statement.where(self.columns[-1].in_(ids)).order_by(*self.order).limit(limit)
 
     def _first(self, limit: int, *more: ColumnElement[bool]) -> Any:
-        """The ids of the first rows of each way, each in a subquery, which may bear a limit of its own everywhere."""
-        parts = [self._part(way, limit, *more).subquery() for way in self.ways]
-        return union(*(select(part.c.id) for part in parts))
+        """The ids of the first rows of each way."""
+        return union(*(select(part.c.id) for part in self._parts(limit, *more)))
 
-    def _part(self, way: ColumnElement[bool], limit: int, *more: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-        return select(self.columns[-1].label("id")).where(way, *more).order_by(*self.order).limit(limit)
+    def _parts(self, limit: int, *more: ColumnElement[bool]) -> list[Subquery]:
+        """The first rows of each way, each in a subquery, which may bear a limit of its own everywhere."""
+        keys = [column.label(f"k{place}") for place, column in enumerate(self.columns[:-1])]
+        row = select(self.columns[-1].label("id"), *keys)
+        return [row.where(way, *more).order_by(*self.order).limit(limit).subquery() for way in self.ways]
 
-    def _walked(self, limit: int) -> Subquery:
-        """The ids of the first rows of all ways, in order."""
-        way = self.ways[0] if len(self.ways) == 1 else self.columns[-1].in_(self._first(limit))
-        first = select(self.columns[-1].label("id"), *(column.label(f"k{n}") for n, column in enumerate(self.columns)))
-        return first.where(way).order_by(*self.order).limit(limit).subquery()
+    def _walked(self, limit: int) -> CTE:
+        """The ids of the first rows of all ways, in order; read once however often it is spoken of.
+
+        The ways bring along what they are ordered by: to look that up once more by the id costs more than the walk.
+        """
+        parts = self._parts(limit)
+        if len(parts) == 1:
+            return select(parts[0]).cte("walked")
+        rows = union(*(select(*part.c) for part in parts)).subquery()
+        return select(rows).order_by(*self._order_of(rows)).limit(limit).cte("walked")
 
     def _near(self, limit: int, hits: Hits) -> Any:
-        walked = self._walked(NEAR)
-        order = [
-            walked.c[f"k{n}"].desc() if _falls(one) else walked.c[f"k{n}"].asc() for n, one in enumerate(self.order)
-        ]
-        ids = select(walked.c.id).where(hits.near(walked.c.id)).order_by(*order).limit(limit).subquery()
+        ids = self._hits_among(self._walked(NEAR), limit, hits).subquery()
         return select(ids.c.id)
+
+    def _hits_among(self, walked: CTE, limit: int, hits: Hits) -> Select[*tuple[Any, ...]]:
+        return select(walked.c.id).where(hits.near(walked.c.id)).order_by(*self._order_of(walked)).limit(limit)
+
+    def _order_of(self, rows: Subquery | CTE) -> list[Any]:
+        """The order of the walk, over rows of its keys."""
+        names = [*(f"k{place}" for place in range(len(self.columns) - 1)), "id"]
+        keys = [rows.c[name] for name in names]
+        return [key.desc() if _falls(one) else key.asc() for key, one in zip(keys, self.order, strict=True)]
+
+
+def _number(rows: CTE) -> Any:
+    return select(func.count()).select_from(rows).scalar_subquery()
 
 
 def _falls(one: Any) -> bool:

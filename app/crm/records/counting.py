@@ -30,10 +30,10 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.operators import eq, in_op
 from sqlalchemy.sql.util import ClauseAdapter
 
-from app.core import filters
+from app.core import filters, walks
 from app.core.db import db
 from app.core.filters import Tree
-from app.core.walks import NEAR, Hits, Walk
+from app.core.walks import Hits, Walk
 from app.crm.access.actor import Actor
 from app.crm.records import lists, terms
 from app.crm.records.lists import COUNT_UP_TO, Query
@@ -124,7 +124,7 @@ def near(described: RecordType, query: Query, actor: Actor, found: Hits) -> Coun
     order = (model.updated_at.desc(), model.id.desc())
     walk = Walk((model.updated_at, model.id), order, lists.walks(described, query, actor))
     looked_at, number = db.session.execute(walk.nearby(found)).one()
-    return Count(number or 0, looked_at >= NEAR)
+    return Count(number or 0, looked_at >= walks.NEAR)
 
 
 class _Walked(NamedTuple):

@@ -220,7 +220,7 @@ def newest(
     keys = (model.updated_at, model.id)
     walk = Walk(keys, [key.desc() for key in keys], walks(described, query, actor))
     statement = select(*(column.label(label) for label, column in columns.items()))
-    return db.session.execute(walk.statement(statement, limit, hits(described, query, actor))).all()
+    return db.session.execute(walk.at_once(statement, limit, hits(described, query, actor))).all()
 
 
 def count(described: RecordType, query: Query, actor: Actor, up_to: int = COUNT_UP_TO) -> int:
