@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, func, select, true, union
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, func, or_, select, true, union
 from sqlalchemy.sql.operators import desc_op
 
 from app.core.db import db
@@ -56,11 +56,12 @@ class Walk:
     def statement(
         self, statement: Select[*tuple[Any, ...]], limit: int, hits: Hits | None = None
     ) -> Select[*tuple[Any, ...]]:
-        """The same as SQL, by the indexes."""
-        far = [] if hits is None else [hits.far]
+        """The same as SQL, by the indexes: hits are gathered once, and each is asked for all ways."""
+        if hits is not None:
+            return statement.where(or_(*self.ways), hits.far).order_by(*self.order).limit(limit)
         if len(self.ways) == 1:
-            return statement.where(self.ways[0], *far).order_by(*self.order).limit(limit)
-        return self._over(statement, self._first(limit, *far), limit)
+            return statement.where(self.ways[0]).order_by(*self.order).limit(limit)
+        return self._over(statement, self._first(limit), limit)
 
     def at_once(
         self, statement: Select[*tuple[Any, ...]], limit: int, hits: Hits | None = None
@@ -70,10 +71,9 @@ class Walk:
             return self.statement(statement, limit)
         walked = self._walked(NEAR)
         near = self._hits_among(walked, limit, hits).cte("near")
-        is_short = _number(near) < limit
-        are_more = _number(walked) >= NEAR
-        far = self._parts(limit, hits.far, is_short, are_more)
-        return self._over(statement, union(select(near.c.id), *(select(part.c.id) for part in far)), limit)
+        far = select(self.columns[-1].label("id")).where(or_(*self.ways), hits.far)
+        far = far.where(_number(near) < limit, _number(walked) >= NEAR).order_by(*self.order).limit(limit)
+        return self._over(statement, union(select(near.c.id), select(far.subquery().c.id)), limit)
 
     def nearby(self, hits: Hits) -> Select[*tuple[Any, ...]]:
         """Of the first ``NEAR`` rows: how many they are, and how many of them are hits."""
@@ -84,15 +84,15 @@ class Walk:
     def _over(self, statement: Select[*tuple[Any, ...]], ids: Any, limit: int) -> Select[*tuple[Any, ...]]:
         return statement.where(self.columns[-1].in_(ids)).order_by(*self.order).limit(limit)
 
-    def _first(self, limit: int, *more: ColumnElement[bool]) -> Any:
+    def _first(self, limit: int) -> Any:
         """The ids of the first rows of each way."""
-        return union(*(select(part.c.id) for part in self._parts(limit, *more)))
+        return union(*(select(part.c.id) for part in self._parts(limit)))
 
-    def _parts(self, limit: int, *more: ColumnElement[bool]) -> list[Subquery]:
+    def _parts(self, limit: int) -> list[Subquery]:
         """The first rows of each way, each in a subquery, which may bear a limit of its own everywhere."""
         keys = [column.label(f"k{place}") for place, column in enumerate(self.columns[:-1])]
         row = select(self.columns[-1].label("id"), *keys)
-        return [row.where(way, *more).order_by(*self.order).limit(limit).subquery() for way in self.ways]
+        return [row.where(way).order_by(*self.order).limit(limit).subquery() for way in self.ways]
 
     def _walked(self, limit: int) -> CTE:
         """The ids of the first rows of all ways, in order; read once however often it is spoken of.
