@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 
 from app.core import clock, events
 from app.core.db import db
@@ -84,8 +84,12 @@ def do_step(lead: Lead, step: str, details: Mapping[str, Any], actor: Actor) -> 
 
 def steps(lead_id: str) -> dict[str, LeadStep]:
     """The steps of a lead that are done, by step."""
-    found = db.session.scalars(select(LeadStep).where(LeadStep.lead_id == lead_id))
-    return {step.step: step for step in found}
+    return {step.step: step for step in db.session.scalars(steps_of(lead_id))}
+
+
+def steps_of(lead_id: str) -> Select[LeadStep]:
+    """The steps of a lead that are done, for a statement that reads more."""
+    return select(LeadStep).where(LeadStep.lead_id == lead_id)
 
 
 def candidates(lead: Lead, actor: Actor) -> Sequence[CrmCustomer]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, Any
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String, select
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, Select, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock, storage, tenancy
@@ -93,10 +93,13 @@ def add(
 
 def of(record: Any) -> Sequence[Attachment]:
     """The files of a record that the reader was found to see, newest first."""
+    return db.session.scalars(newest(record).execution_options(whole_tenant=True)).all()
+
+
+def newest(record: Any) -> Select[Attachment]:
+    """The files of a record, for a statement that reads more."""
     statement = select(Attachment).where(Attachment.record_id == record.id, Attachment.deleted_at.is_(None))
-    return db.session.scalars(
-        statement.order_by(Attachment.id.desc()).limit(100).execution_options(whole_tenant=True)
-    ).all()
+    return statement.order_by(Attachment.id.desc()).limit(100)
 
 
 def find(record: Any, attachment_id: str) -> Attachment:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 
 from app.core import clock
@@ -26,8 +26,12 @@ MOST = 50
 
 def of(record: Any) -> Sequence[Collaborator]:
     """Everybody who was asked to help with a record, in the order of asking."""
-    statement = select(Collaborator).where(Collaborator.record_id == record.id)
-    return db.session.scalars(statement.order_by(Collaborator.id).limit(MOST)).all()
+    return db.session.scalars(helping(record)).all()
+
+
+def helping(record: Any) -> Select[Collaborator]:
+    """Those who were asked to help with a record, for a statement that reads more."""
+    return select(Collaborator).where(Collaborator.record_id == record.id).order_by(Collaborator.id).limit(MOST)
 
 
 def share(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Index, String, Text, and_, false, or_, select
+from sqlalchemy import Index, Select, String, Text, and_, false, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
@@ -79,6 +79,15 @@ def entries(
     ``before_id`` tells apart what happened in the same instant. ``seen`` says that the reader was found to see every one of
     these records, so that the database need not ask again. ``without`` are kinds that are left out.
     """
+    statement = newest(record_ids, group=group, before=before, before_id=before_id, limit=limit, without=without)
+    return db.session.scalars(statement.execution_options(whole_tenant=True) if seen else statement).all()
+
+
+def newest(
+    record_ids: Sequence[str], *, group: str = "", before: datetime | None = None, before_id: str = "", limit: int = 20,
+    without: Collection[str] = (),
+) -> Select[Entry]:  # fmt: skip
+    """The same, for a statement that reads more."""
     statement = select(Entry).where(Entry.record_id.in_(record_ids))
     if without:
         statement = statement.where(Entry.kind.not_in(sorted(without)))
@@ -87,22 +96,20 @@ def entries(
     if before is not None:
         same = and_(Entry.at == before, Entry.id < before_id) if before_id else false()
         statement = statement.where(Entry.at <= before, or_(Entry.at < before, same))
-    if seen:
-        statement = statement.execution_options(whole_tenant=True)
-    return db.session.scalars(statement.order_by(Entry.at.desc(), Entry.id.desc()).limit(limit)).all()
+    return statement.order_by(Entry.at.desc(), Entry.id.desc()).limit(limit)
 
 
 def changes(
     record_ids: Sequence[str], *, before: datetime | None = None, before_id: str = "", limit: int = 20,
     without: Collection[str] = (),
-) -> Sequence[AuditEvent]:  # fmt: skip
+) -> Select[AuditEvent]:  # fmt: skip
     """The newest changes of these records, from the audit, but for some actions. Show them through the reader's field rights."""
     statement = select(AuditEvent).where(AuditEvent.entity_id.in_(record_ids), AuditEvent.action.not_in(without))
     if before is not None:
         statement = statement.where(AuditEvent.created_at < before)
     if before_id:
         statement = statement.where(AuditEvent.id < before_id)
-    return db.session.scalars(statement.order_by(AuditEvent.id.desc()).limit(limit)).all()
+    return statement.order_by(AuditEvent.id.desc()).limit(limit)
 
 
 sight.shows(Entry, reach.through_record(Entry.object, Entry.record_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import flash, request, url_for
@@ -18,7 +19,7 @@ from app.crm.access import people, users
 from app.crm.access.actor import Actor
 from app.crm.leads.assignment import engine, explain, manual
 from app.crm.leads.assignment.engine import Decision
-from app.crm.leads.assignment.models import STRATEGIES
+from app.crm.leads.assignment.models import STRATEGIES, AssignLog
 from app.crm.leads.lead import LEAD, PRIORITIES, SOURCES
 from app.crm.leads.models import Lead
 from app.crm.leads.pools import settings as pool_settings
@@ -149,10 +150,10 @@ def _outcome(decision: Decision | None) -> str:
     }.get(decision.outcome, "没有人可分，提醒主管")  # fmt: skip
 
 
-def _why_context(record: Any, actor: Actor) -> dict[str, Any] | None:
-    log = explain.latest(record.id)
-    if log is None:
+def _why_context(record: Any, actor: Actor, logs: Sequence[AssignLog]) -> dict[str, Any] | None:
+    if not logs:
         return None
+    log = logs[0]
     pools = {log.pool_id: "公海"} if log.pool_id else {}
     return {"log": log, "words": explain.headline(log, people.names(actor), pools)}
 
@@ -169,5 +170,10 @@ def _for_timeline() -> dict[str, Any]:
     return {"colleague": lambda key: people.names(me()).get(key or "", "已离开的同事")}
 
 
-panels.add(Panel("lead-why", "aside", "crm/leads/assignment_panel.html", _why_context, objects=("lead",), order=40))
+panels.add(
+    Panel(
+        "lead-why", "aside", "crm/leads/assignment_panel.html", _why_context, objects=("lead",), order=40,
+        rows=lambda record: explain.newest(record.id),
+    )
+)  # fmt: skip
 panels.add(Panel("lead-give", "menu", "crm/leads/assignment_menu.html", _menu_context, objects=("lead",), order=20))

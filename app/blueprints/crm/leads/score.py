@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import url_for
@@ -81,8 +82,13 @@ def _bar(entry: ScoreEntry, zero: int, unit: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _context(record: Any, actor: Actor) -> dict[str, Any] | None:
-    return {"bars": bars(keep.entries(record.id)[:8])}
+def _context(record: Any, actor: Actor, reasons: Sequence[ScoreEntry]) -> dict[str, Any] | None:
+    return {"bars": bars(keep.by_weight(reasons)[:8])}
 
 
-panels.add(Panel("lead-score", "above_facts", "crm/leads/_score.html", _context, objects=("lead",), order=10))
+panels.add(
+    Panel(
+        "lead-score", "above_facts", "crm/leads/_score.html", _context, objects=("lead",), order=10,
+        rows=lambda record: keep.of(record.id),
+    )
+)  # fmt: skip

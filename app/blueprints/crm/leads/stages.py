@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,7 @@ from app.core.errors import NotFound, Refused
 from app.crm.access.actor import Actor
 from app.crm.leads import convert, status
 from app.crm.leads.lead import CLOSE_REASONS, CONVERT_REASONS, LEAD, STEPS
-from app.crm.leads.models import Lead
+from app.crm.leads.models import Lead, LeadStep
 from app.crm.records import reach
 from app.crm.records.types import RecordType
 from app.web.forms import Form, as_choices
@@ -148,7 +149,10 @@ def _path(lead: Lead) -> str:
 
 def path_of(lead: Lead) -> list[Step]:
     """The five steps as the page draws them: those done with their day, the next one under way."""
-    there = convert.steps(lead.id)
+    return _path_through(lead, convert.steps(lead.id))
+
+
+def _path_through(lead: Lead, there: Mapping[str, LeadStep]) -> list[Step]:
     furthest = convert.ORDER.index(lead.step) if lead.step in convert.ORDER else -1
     found = []
     for number, (key, label) in enumerate(STEPS):
@@ -161,9 +165,9 @@ def path_of(lead: Lead) -> list[Step]:
     return found
 
 
-def _path_context(record: Any, actor: Actor) -> dict[str, Any] | None:
+def _path_context(record: Any, actor: Actor, done: Sequence[LeadStep]) -> dict[str, Any] | None:
     may_edit = reach.allows(LEAD, actor.policy, "edit", record) and not record.is_deleted
-    return {"path": path_of(record), "may_edit": may_edit}
+    return {"path": _path_through(record, {step.step: step for step in done}), "may_edit": may_edit}
 
 
 def _actions_context(record: Any, actor: Actor) -> dict[str, Any] | None:
@@ -173,7 +177,12 @@ def _actions_context(record: Any, actor: Actor) -> dict[str, Any] | None:
     return {"choices": status.choices(record), "may_convert": may_convert}
 
 
-panels.add(Panel("lead-path", "head", "crm/leads/_path.html", _path_context, objects=("lead",), order=10))
+panels.add(
+    Panel(
+        "lead-path", "head", "crm/leads/_path.html", _path_context, objects=("lead",), order=10,
+        rows=lambda record: convert.steps_of(record.id),
+    )
+)  # fmt: skip
 panels.add(Panel("lead-actions", "actions", "crm/leads/_actions.html", _actions_context, objects=("lead",), order=90))
 
 

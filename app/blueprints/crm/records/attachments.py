@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, request, send_file, url_for
@@ -17,6 +17,7 @@ from app.core import storage
 from app.core.errors import Invalid, NotFound, Refused
 from app.crm.access.actor import Actor
 from app.crm.records import attachments, reach, types
+from app.crm.records.attachments import Attachment
 from app.crm.records.types import RecordType
 from app.web import uploads
 from app.web.pages import done, page, wanted_fragment
@@ -84,18 +85,18 @@ def _answer(described: RecordType, found: Any, words: str, undo: str = "") -> Re
 def _files(described: RecordType, found: Any, problem: str = "", status: int = 200) -> Response:
     if wanted_fragment(_FRAGMENTS) is None and problem:
         raise Invalid(problem)
-    context: dict[str, Any] = dict(_context(found, me()) or {}) | {"problem": problem}
+    context: dict[str, Any] = dict(_context(found, me(), attachments.of(found))) | {"problem": problem}
     return page(
         "crm/records/_files.html", fragments=_FRAGMENTS, status=status, described=described, record=found, **context
     )
 
 
-def _context(record: Any, actor: Actor) -> Mapping[str, Any] | None:
+def _context(record: Any, actor: Actor, files: Sequence[Attachment]) -> Mapping[str, Any]:
     return {
-        "files": attachments.of(record),
+        "files": sorted(files, key=lambda file: file.id, reverse=True),
         "may_attach": reach.allows(types.of(record), actor.policy, "edit", record),
         "problem": "",
     }
 
 
-panels.add(Panel("files", "aside", "crm/records/_files.html", _context, order=60))
+panels.add(Panel("files", "aside", "crm/records/_files.html", _context, order=60, rows=attachments.newest))

@@ -15,6 +15,7 @@ from app.blueprints.crm.rights import right
 from app.core.errors import Forbidden, Invalid, NotFound
 from app.crm.records import custom, keep, reach, show, types
 from app.crm.records.fields import Field
+from app.crm.records.gather import gather
 from app.crm.records.types import RecordType
 from app.web.pages import done, page, wanted_fragment
 
@@ -45,9 +46,11 @@ def record(things: RecordType, record_id: str) -> ResponseReturnValue:
     context: dict[str, Any] = _head(things, found)
     if fragment in {None, "record_facts"}:
         context |= _facts(things, found, request.args.get("edit", ""))
-    if fragment in {None, "record_timeline", "older_entries"}:
+    if fragment is None:
+        context |= _beside(things, found)
+    elif fragment in {"record_timeline", "older_entries"}:
         context |= timeline.context(things, found)
-    if fragment in {None, "record_head"}:
+    elif fragment == "record_head":
         context["panels"] = panels.render(things, found, me())
     return page("crm/records/record.html", fragments=FRAGMENTS, **context)
 
@@ -78,9 +81,20 @@ def edit_fact(things: RecordType, record_id: str, key: str) -> ResponseReturnVal
 
 def whole(described: RecordType, found: Any, status: int = 200, **more: Any) -> Response:
     """The whole page (or the fragment that was asked for) around a part that is as ``more`` says."""
-    context = _head(described, found) | _facts(described, found, "") | timeline.context(described, found)
-    shown = panels.render(described, found, me()) if wanted_fragment(FRAGMENTS) is None else {}
-    return page("crm/records/record.html", fragments=FRAGMENTS, status=status, **(context | {"panels": shown} | more))
+    is_whole = wanted_fragment(FRAGMENTS) is None
+    beside = _beside(described, found) if is_whole else timeline.context(described, found) | {"panels": {}}
+    context = _head(described, found) | _facts(described, found, "") | beside | more
+    return page("crm/records/record.html", fragments=FRAGMENTS, status=status, **context)
+
+
+def _beside(described: RecordType, found: Any) -> dict[str, Any]:
+    """The timeline and the panels, of rows that one statement reads."""
+    told, hanging = timeline.reading(described, found), panels.reading(described, found)
+    rows = gather([*told, *hanging])
+    return {
+        **timeline.context(described, found, rows[: len(told)]),
+        "panels": panels.render(described, found, me(), rows[len(told) :]),
+    }
 
 
 def _fact_saved(described: RecordType, found: Any) -> ResponseReturnValue:

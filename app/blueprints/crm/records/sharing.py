@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, url_for
@@ -20,6 +20,7 @@ from app.core.errors import Refused
 from app.crm.access import people
 from app.crm.access.actor import Actor
 from app.crm.records import comments, reach, sharing, types
+from app.crm.records.reach import Collaborator
 from app.crm.records.types import RecordType
 from app.web.forms import Form
 from app.web.pages import done, page, wanted_fragment
@@ -73,17 +74,17 @@ def _answer(described: RecordType, found: Any, words: str, undo: str = "") -> Re
 
 
 def _panel(described: RecordType, found: Any, form: ShareForm | None, status: int = 200) -> Response:
-    context: dict[str, Any] = dict(_context(found, me()) or {}) | {"form": form}
+    context: dict[str, Any] = dict(_context(found, me(), sharing.of(found)) or {}) | {"form": form}
     template = "crm/records/_sharing.html" if wanted_fragment(_FRAGMENTS) else "crm/records/share.html"
     return page(template, fragments=_FRAGMENTS, status=status, described=described, record=found, **context)
 
 
-def _context(record: Any, actor: Actor) -> Mapping[str, Any] | None:
+def _context(record: Any, actor: Actor, shared: Sequence[Collaborator]) -> Mapping[str, Any] | None:
     described = types.of(record)
     names = people.names(actor)
     helping = [
         (one.user_id, names.get(one.user_id, "已离开的同事"), sharing.RIGHTS[one.right], sharing.last_day(one), sharing.is_over(one))
-        for one in sharing.of(record)
+        for one in sorted(shared, key=lambda one: one.id)
     ]  # fmt: skip
     may_share = actor.policy.may(described.key, "share") and reach.allows(described, actor.policy, "share", record)
     if not helping and not may_share:
@@ -91,4 +92,4 @@ def _context(record: Any, actor: Actor) -> Mapping[str, Any] | None:
     return {"helping": helping, "may_share": may_share, "form": None}
 
 
-panels.add(Panel("sharing", "aside", "crm/records/_sharing.html", _context, order=70))
+panels.add(Panel("sharing", "aside", "crm/records/_sharing.html", _context, order=70, rows=sharing.helping))

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import request, url_for
+from sqlalchemy import Select
 from wtforms import TextAreaField
 
 from app.blueprints.crm import me
@@ -23,6 +24,7 @@ from app.core.audit import AuditEvent
 from app.crm.access import people
 from app.crm.records import comments, custom, names, restoring, sharing, show, timeline, types
 from app.crm.records.fields import Field
+from app.crm.records.gather import gather
 from app.crm.records.operations import LASTS
 from app.crm.records.timeline import GROUPS, Entry
 from app.crm.records.types import RecordType
@@ -102,10 +104,13 @@ def also(related: Related) -> None:
     _related.append(related)
 
 
-def context(described: RecordType, record: Any) -> dict[str, Any]:
-    """What the timeline's blocks show: the group that was asked for, from where the reader stopped."""
-    group = request.args.get("group", "") if request.args.get("group", "") in _TABS else ""
-    items, older = stream(described, record, group, request.args.get("older", ""))
+def context(described: RecordType, record: Any, rows: Sequence[Sequence[Any]] | None = None) -> dict[str, Any]:
+    """What the timeline's blocks show: the group that was asked for, from where the reader stopped.
+
+    ``rows`` are those of ``reading``, where the caller read them with others.
+    """
+    group = _group()
+    items, older = _stream(described, record, gather(reading(described, record)) if rows is None else rows)
     return {
         "items": items,
         "older": older,
@@ -117,22 +122,36 @@ def context(described: RecordType, record: Any) -> dict[str, Any]:
     }
 
 
-def stream(described: RecordType, record: Any, group: str = "", cursor: str = "") -> tuple[list[Item], str]:
+def reading(described: RecordType, record: Any) -> list[Select[Any]]:
+    """What ``gather`` has to read for the page of the timeline that was asked for; the reader was found to see the record."""
+    group, place = _group(), _place()
+    entries = _entries(described, record, group, place)
+    return [entries, _events(record, place)] if group in {"", "change"} else [entries]
+
+
+def _group() -> str:
+    asked = request.args.get("group", "")
+    return asked if asked in _TABS else ""
+
+
+def _place() -> _Place:
+    return _decode(request.args.get("older", ""))
+
+
+def _stream(described: RecordType, record: Any, rows: Sequence[Sequence[Any]]) -> tuple[list[Item], str]:
     """A page of the timeline and the cursor of the next one, "" at the end."""
-    place = _decode(cursor)
-    events: Sequence[AuditEvent] = _events(record, place) if group in {"", "change"} else []
-    merged = _merged(_entries(described, record, group, place), events)
+    place = _place()
+    merged = _merged(rows)
     shown = merged[:MOST]
     items = _items(described, record, shown)
     return items, _encode(shown, place) if len(merged) > MOST else ""
 
 
-def _entries(described: RecordType, record: Any, group: str, place: _Place) -> Sequence[Entry]:
+def _entries(described: RecordType, record: Any, group: str, place: _Place) -> Select[Entry]:
     others = [key for related in _related for key in related(described, record)]
-    return timeline.entries(
-        [record.id, *others], group=group, before=place.at, before_id=place.entry_id, limit=MOST + 1, seen=True,
-        without=_unread(),
-    )  # fmt: skip
+    return timeline.newest(
+        [record.id, *others], group=group, before=place.at, before_id=place.entry_id, limit=MOST + 1, without=_unread()
+    )
 
 
 def _unread() -> set[str]:
@@ -140,12 +159,12 @@ def _unread() -> set[str]:
     return {described.key for described in types.each() if not me().policy.may(described.key, "read")}
 
 
-def _events(record: Any, place: _Place) -> Sequence[AuditEvent]:
+def _events(record: Any, place: _Place) -> Select[AuditEvent]:
     return timeline.changes([record.id], before_id=place.event_id, limit=MOST + 1, without=_NOT_NEWS)
 
 
-def _merged(entries: Sequence[Entry], events: Sequence[AuditEvent]) -> list[Entry | AuditEvent]:
-    return sorted([*entries, *events], key=_moment, reverse=True)
+def _merged(rows: Sequence[Sequence[Entry | AuditEvent]]) -> list[Entry | AuditEvent]:
+    return sorted((one for part in rows for one in part), key=_moment, reverse=True)
 
 
 def _moment(one: Entry | AuditEvent) -> tuple[datetime, str]:

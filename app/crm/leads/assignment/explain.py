@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.core.db import db
 from app.crm.leads.assignment.models import AssignLog
@@ -15,13 +15,13 @@ _MOST = 30
 
 def history(lead_id: str, limit: int = _MOST) -> Sequence[AssignLog]:
     """The newest decisions on a lead, as far as the reader sees the lead."""
+    return db.session.scalars(newest(lead_id, limit)).all()
+
+
+def newest(lead_id: str, limit: int = 1) -> Select[AssignLog]:
+    """The last decision, or the last few, for a statement that reads more."""
     statement = select(AssignLog).where(AssignLog.lead_id == lead_id).order_by(AssignLog.at.desc(), AssignLog.id.desc())
-    return db.session.scalars(statement.limit(limit)).all()
-
-
-def latest(lead_id: str) -> AssignLog | None:
-    """The last decision."""
-    return next(iter(history(lead_id, 1)), None)
+    return statement.limit(limit)
 
 
 def headline(log: AssignLog, names: dict[str, str], pools: dict[str, str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 
 from app.core import clock, events, filters
 from app.core.db import db, uuid7
@@ -175,7 +175,16 @@ def take_back(lead: Lead, gift_id: str, actor: Actor) -> None:
 
 def entries(lead_id: str) -> Sequence[ScoreEntry]:
     """The reasons of a lead's score, the weightiest first, what a limit changed last."""
-    found = db.session.scalars(select(ScoreEntry).where(ScoreEntry.lead_id == lead_id)).all()
+    return by_weight(db.session.scalars(of(lead_id)))
+
+
+def of(lead_id: str) -> Select[ScoreEntry]:
+    """The reasons of a lead's score, for a statement that reads more."""
+    return select(ScoreEntry).where(ScoreEntry.lead_id == lead_id)
+
+
+def by_weight(found: Iterable[ScoreEntry]) -> Sequence[ScoreEntry]:
+    """The weightiest first, what a limit changed last."""
     return sorted(found, key=lambda entry: (entry.family == "limit", -abs(entry.points), entry.key))
 
 
