@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
+from app.core.db import db
 from tests.security.conftest import Browser, Stage
 
 QUERIES = (
@@ -59,6 +60,12 @@ def routes(app: Flask, method: str) -> Iterator[Rule]:
             yield rule
 
 
+def in_turn(app: Flask, method: str, kind: str) -> list[Rule]:
+    """All routes on SQLite; on the other databases each kind meets every third, so that each still meets what it may choke on."""
+    found = sorted(routes(app, method), key=lambda rule: rule.rule)
+    return found if db.engine.dialect.name == "sqlite" else found[list(HOSTILE).index(kind) % 3 :: 3]
+
+
 def path_of(rule: Rule, keys: dict[str, str], default: str = "1") -> str:
     """The address of a rule with what is on the stage, or with ``default`` where nothing fits."""
 
@@ -76,7 +83,7 @@ def test_no_query_brings_a_page_down(app: Flask, insider: Browser, stage: Stage,
     value = HOSTILE[kind]
 
     found = []
-    for rule in routes(app, "GET"):
+    for rule in in_turn(app, "GET", kind):
         answer = insider.get(path_of(rule, stage.keys), query_string=dict.fromkeys(QUERIES, value))
         if answer.status_code >= 500 and rule.endpoint != "operations.readyz":
             found.append(f"{rule.rule}: {answer.status_code}")
@@ -88,7 +95,7 @@ def test_no_query_brings_a_page_down(app: Flask, insider: Browser, stage: Stage,
 def test_no_address_brings_a_page_down(app: Flask, insider: Browser, stage: Stage, kind: str) -> None:
     found = []
     for method in ("GET", "POST"):
-        for rule in routes(app, method):
+        for rule in in_turn(app, method, kind):
             if not rule.arguments:
                 continue
             answer = insider.open(path_of(rule, {}, HOSTILE[kind]), method=method)
@@ -104,7 +111,7 @@ def test_no_field_brings_a_form_down(app: Flask, insider: Browser, stage: Stage,
 
     found = []
     turn = list(HOSTILE).index(kind)  # every form gets as many from htmx as from a browser without it
-    for number, rule in enumerate(routes(app, "POST"), start=turn):
+    for number, rule in enumerate(in_turn(app, "POST", kind), start=turn):
         headers = {"HX-Request": "true"} if number % 2 else {}
         answer = insider.post(path_of(rule, stage.keys), data=dict.fromkeys(FIELDS, HOSTILE[kind]), headers=headers)
         if answer.status_code >= 500:

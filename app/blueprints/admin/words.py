@@ -141,6 +141,8 @@ EVENT = {
     "lead.qualified": "线索意向明确",
     "lead.converted": "线索转化了",
     "lead.closed": "线索关闭了",
+    "lead.reopened": "线索重新打开",
+    "lead.restored": "线索恢复了",
     "communication.recorded": "记了跟进",
     "communication.changed": "跟进改了",
     "communication.deleted": "跟进删了",
