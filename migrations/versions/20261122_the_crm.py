@@ -2573,6 +2573,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         _build_walls()
         rls.trust_if_allowed(op.get_bind())
+        op.execute("CREATE STATISTICS st_crm_leads_pool_owner (mcv) ON pool_id, owner_id FROM crm_leads")
 
 
 def downgrade() -> None:

@@ -87,6 +87,7 @@ _OWN = {
         "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
         "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
         "SELECT tablename || policyname, qual FROM pg_policies",
+        "SELECT stxname, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext",
         "SELECT indexname, indexdef FROM pg_indexes WHERE indexname = 'ix_search_entries_terms'",
     ),
     "mysql": (
@@ -96,7 +97,7 @@ _OWN = {
 
 
 def what_models_can_not_say() -> dict[str, str]:
-    """Triggers, functions, policies and the full-text index of the database, each by its name."""
+    """Triggers, functions, policies, statistics and the full-text index of the database, each by its name."""
     with db.engine.connect() as connection:
         name = "mysql" if connection.dialect.name == "mariadb" else connection.dialect.name
         return {row[0]: row[1] for statement in _OWN[name] for row in connection.execute(text(statement))}
