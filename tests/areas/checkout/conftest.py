@@ -125,7 +125,7 @@ def attempts() -> list[Payment]:
 
 def poll_path(html: str) -> str:
     """Where the waiting element asks for itself."""
-    found = re.search(r'id="pay_status"[^>]* hx-get="([^"]+)"', html)
+    found = re.search(r'id="pay_status"[^>]*\shx-get="([^"]+)"', html)
     assert found, "nothing on the page asks again"
     return unescape(found[1])
 
