@@ -20,7 +20,7 @@ from tests.bench.stage import Stage, delays
 from tests.journeys.buyer import Buyer, PurchaseFailed
 
 _FRAGMENT = {"HX-Request": "true", "HX-Target": "pay_status"}
-_ASKS_AGAIN = re.compile(r'id="pay_status"[^>]* hx-get="([^"]+)"[^>]* hx-trigger="every ([\d.]+)(ms|s)"')
+_ASKS_AGAIN = re.compile(r'id="pay_status"[^>]*\shx-get="([^"]+)"[^>]*\shx-trigger="every ([\d.]+)(ms|s)"')
 _TO_SCAN = re.compile(r'href="/sandbox/scan\?code=([^"]+)"')
 
 
