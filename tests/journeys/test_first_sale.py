@@ -35,7 +35,7 @@ def choose(person: Visitor, product_type: str) -> None:
 def register(person: Visitor, phone: str, company: str) -> None:
     """Fill in who buys, with the code of a real SMS."""
     page = person.page
-    page.wait_for_url("**/info")
+    page.wait_for_url("**/info**")
     person.look()
     page.get_by_label("企业名称").fill(company)
     page.get_by_label("联系人", exact=False).first.fill("周予安")
