@@ -95,7 +95,7 @@ def parts() -> dict[str, Part]:
         "sqlite": _pytest("suite on SQLite", "-m", "not browser and not slow"),
         "postgresql": _pytest("suite on PostgreSQL", *on_a_server, TEST_DATABASE_URL=POSTGRESQL_URL),
         "mariadb": _pytest("suite on MariaDB", *on_a_server, TEST_DATABASE_URL=MARIADB_URL),
-        "browser": _pytest("journeys in a browser", "-m", "browser"),
+        "browser": _pytest("journeys in a browser", "-m", "browser and not slow"),
         "plugs": _pytest("purchases while plugs are pulled", "-n", "0", "-m", "slow"),
     }
 
